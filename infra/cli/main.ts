@@ -1,0 +1,29 @@
+import { Command, CommanderError } from 'commander';
+import { classifyError } from '../core/errors.ts';
+
+/** Adds one or more commands to the program; one file of this folder a command. */
+export type RegisterCommand = (program: Command) => void;
+
+const COMMANDS: readonly RegisterCommand[] = [];
+
+/** Runs one command line. Exit codes: 0 ok, 1 failed, 2 usage. */
+async function main(argv: readonly string[]): Promise<number> {
+  const program = new Command('tidemark')
+    .description('Kafka to gold, exactly once, with SQL on it')
+    .showHelpAfterError('(add --help for the options)')
+    .exitOverride();
+  for (const register of COMMANDS) register(program);
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const { code, message, remedy } = classifyError(error);
+    console.error(`error ${code}: ${message}`);
+    if (remedy !== undefined) console.error(`  → ${remedy}`);
+    if (code === 'INTERNAL' && error instanceof Error) console.error(error.stack);
+    return 1;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));

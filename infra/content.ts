@@ -1,0 +1,20 @@
+import { join } from 'node:path';
+import type { Contract } from '../ingestion/contract.ts';
+import { decisions } from '../ingestion/contracts/decisions.ts';
+import { labels } from '../ingestion/contracts/labels.ts';
+import { txEcommerce } from '../ingestion/contracts/txEcommerce.ts';
+import { txFintech } from '../ingestion/contracts/txFintech.ts';
+import { txGaming } from '../ingestion/contracts/txGaming.ts';
+
+/** What a user edits to make Tidemark theirs; the engine knows none of it. */
+export interface Content {
+  readonly contracts: readonly Contract[];
+  /** Directories with `models/**.sql`, `seeds/*.csv` and `audits/*.sql`. */
+  readonly transformsDir: string;
+}
+
+/** The content that ships with Tidemark: three payment domains, their labels and decisions. */
+export const paymentContent: Content = {
+  contracts: [txGaming, txFintech, txEcommerce, labels, decisions],
+  transformsDir: join(import.meta.dirname, '..', 'transforms'),
+};

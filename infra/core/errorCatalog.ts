@@ -1,0 +1,43 @@
+import { type ErrorDefinition, type ErrorDetails, TidemarkError } from './errors.ts';
+
+/**
+ * Every error that Tidemark raises on purpose, by code. Sorted by room. A test holds this table
+ * against `docs/errors.md` and against the code that throws.
+ */
+const CATALOG = {
+  // core
+  CONFIG_INVALID: {
+    domain: 'user',
+    retry: 'never',
+    message: 'the environment is not a valid configuration: {problems}',
+    remedy: 'set the named variables as shown in infra/core/config.ts and start again',
+  },
+  // lakehouse
+  LAKE_STORE_UNSAFE: {
+    domain: 'external',
+    retry: 'never',
+    message: 'the object store {uri} does not honour put-if-absent: {detail}',
+    remedy: 'use a store with conditional PUT (AWS S3, versitygw, MinIO 2024-05 or later, a local disk)',
+  },
+  LAKE_STORE_UNAVAILABLE: {
+    domain: 'external',
+    retry: 'backoff',
+    message: 'the object store {uri} did not answer: {detail}',
+    remedy: 'check the endpoint and the keys (TIDEMARK_LAKE, TIDEMARK_S3_ENDPOINT, AWS_ACCESS_KEY_ID)',
+  },
+} as const satisfies Record<string, ErrorDefinition>;
+
+export type ErrorCode = keyof typeof CATALOG;
+
+/** The catalogue as data, for documentation and tests. */
+export const ERROR_CATALOG: Readonly<Record<string, ErrorDefinition>> = CATALOG;
+
+/** An error of the catalogue, ready to be thrown; `cause` is kept. */
+export function fault(code: ErrorCode, details: ErrorDetails = {}, cause?: unknown): TidemarkError {
+  return new TidemarkError(code, CATALOG[code], details, cause);
+}
+
+/** Whether `error` is the catalogue's error `code`. */
+export function isFault(error: unknown, code: ErrorCode): error is TidemarkError {
+  return error instanceof TidemarkError && error.code === code;
+}
