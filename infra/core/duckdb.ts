@@ -40,10 +40,12 @@ export async function openDuckdb(options: DuckdbOptions): Promise<Duckdb> {
     threads: String(options.threads),
     memory_limit: `${options.memoryBytes}B`,
     temp_directory: options.tempDir ?? '',
-    TimeZone: 'UTC',
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
   });
+  const first = await instance.connect();
+  await first.run("SET GLOBAL TimeZone = 'UTC'"); // belongs to an extension: unknown until one connection is there
+  first.closeSync();
   return {
     connect: async () => sessionOf(await instance.connect()),
     [Symbol.asyncDispose]: async () => instance.closeSync(),
