@@ -12,6 +12,24 @@ const CATALOG = {
     message: 'the environment is not a valid configuration: {problems}',
     remedy: 'set the named variables as shown in infra/core/config.ts and start again',
   },
+  KAFKA_TOPIC_COMPACTED: {
+    domain: 'user',
+    retry: 'never',
+    message: 'topic {topic} is compacted (cleanup.policy={policy}): records would vanish before they land',
+    remedy: 'set cleanup.policy=delete on {topic}',
+  },
+  KAFKA_TOPIC_PARTITIONS: {
+    domain: 'user',
+    retry: 'never',
+    message: 'topic {topic} has {actual} partitions, its contract says {expected}',
+    remedy: 'set partitions in the contract of {topic} to {actual}, or create the topic with {expected}',
+  },
+  KAFKA_UNAVAILABLE: {
+    domain: 'external',
+    retry: 'backoff',
+    message: 'Kafka at {brokers} did not answer: {detail}',
+    remedy: 'check that the broker runs (./tidemark ps) and TIDEMARK_KAFKA or TIDEMARK_KAFKA_PORT',
+  },
   // lakehouse
   LAKE_STORE_UNSAFE: {
     domain: 'external',

@@ -1,0 +1,390 @@
+import { type Admin, type Consumer, type IHeaders, Kafka, type LogEntry, logLevel } from 'kafkajs';
+import { fault } from './errorCatalog.ts';
+import { openTopicIdReader } from './kafkaTopicIds.ts';
+import { murmur2 } from './murmur2.ts';
+import type { Logger } from './ports.ts';
+
+/** The door to Kafka; the only import of kafkajs. Offsets are numbers: 2^53 records are enough for a partition. */
+
+export interface OutgoingRecord {
+  readonly key: Uint8Array | string | null;
+  readonly value: Uint8Array | string | null;
+  readonly headers?: Readonly<Record<string, string | Uint8Array | readonly (string | Uint8Array)[]>>;
+  /** For topics with CreateTime; a topic with LogAppendTime ignores it. */
+  readonly timestampMs?: number;
+  /** By the key (Java's murmur2) when absent. */
+  readonly partition?: number;
+}
+
+export interface SentRange {
+  readonly partition: number;
+  /** Offset of the first record of this send in the partition. */
+  readonly baseOffset: number;
+}
+
+export interface KafkaProducer extends AsyncDisposable {
+  /** Resolves when all in-sync replicas have the records; survives an outage of a minute. @throws KAFKA_UNAVAILABLE */
+  send(topic: string, records: readonly OutgoingRecord[]): Promise<SentRange[]>;
+}
+
+export interface TopicSpec {
+  readonly topic: string;
+  readonly partitions: number;
+  readonly config?: Readonly<Record<string, string>>;
+}
+
+export interface TopicState {
+  readonly topic: string;
+  /** Kafka's id of this incarnation of the topic. */
+  readonly topicId: string;
+  /** Sorted by partition. `logEnd` is the offset after the last record, `logStart` that of the first. */
+  readonly partitions: readonly {
+    readonly partition: number;
+    readonly logStart: number;
+    readonly logEnd: number;
+  }[];
+}
+
+export interface KafkaRecord {
+  readonly offset: string;
+  /** Milliseconds as text; the broker's on topics with LogAppendTime, else the producer's, -1 when missing. */
+  readonly timestamp: string;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers?: IHeaders | undefined;
+}
+
+export interface FetchedBatch {
+  readonly topic: string;
+  readonly partition: number;
+  /** Where this fetch started: not the first record's offset when the log has gaps. */
+  readonly fetchedOffset: number;
+  /** Where the next fetch starts; records that a reader may not see (markers, aborted ones) are below it. */
+  readonly nextOffset: number;
+  readonly highWatermark: number;
+  readonly records: readonly KafkaRecord[];
+}
+
+export type Assignment = ReadonlyMap<string, readonly number[]>;
+
+export interface GroupHandlers {
+  /** The group has (re)assigned partitions; fetches of the old assignment may still arrive. Must not throw. */
+  onAssigned(assignment: Assignment): void;
+  /** Batches come one by one. True: the fetch goes on behind the batch; false: it was dropped, a seek follows. */
+  onBatch(batch: FetchedBatch, heartbeat: () => Promise<void>): Promise<boolean>;
+  /** Only markers or aborted records in [firstOffset, nextOffset). */
+  onNothingVisible(range: {
+    topic: string;
+    partition: number;
+    firstOffset: number;
+    nextOffset: number;
+  }): void;
+  /** The consumer has stopped for good. */
+  onCrash(error: Error): void;
+}
+
+export interface GroupConsumer extends AsyncDisposable {
+  seek(topic: string, partition: number, offset: number): void;
+  /** For lag tools; nothing of Tidemark reads it back. */
+  commitOffsets(offsets: readonly { topic: string; partition: number; offset: number }[]): Promise<void>;
+}
+
+export interface GroupOptions {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly groupId: string;
+  readonly topics: readonly string[];
+  readonly log: Logger;
+  readonly maxBytesPerPartition?: number;
+}
+
+/** The partition that Java's default partitioner gives a keyed record: murmur2 of the key's bytes. */
+export function partitionOf(key: Uint8Array | string, partitions: number): number {
+  const keyBytes = typeof key === 'string' ? Buffer.from(key, 'utf8') : key;
+  return (murmur2(keyBytes) & 0x7fffffff) % partitions;
+}
+
+/** A producer with acks from all replicas. @throws KAFKA_UNAVAILABLE */
+export async function connectProducer(options: {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly log: Logger;
+}): Promise<KafkaProducer> {
+  const producer = client(options).producer({
+    allowAutoTopicCreation: false,
+    retry: PATIENT,
+    createPartitioner: () => choosePartition,
+  });
+  await reached(options.brokers, () => producer.connect());
+  return {
+    send: async (topic, records) => {
+      const sent: SentRange[] = [];
+      for (const slice of sliceByBytes(records)) {
+        const messages = slice.map(toMessage);
+        const answers = await reached(options.brokers, () => producer.send({ topic, messages, acks: -1 }));
+        for (const { partition, baseOffset } of answers) {
+          sent.push({ partition, baseOffset: Number(baseOffset ?? -1) });
+        }
+      }
+      return sent;
+    },
+    [Symbol.asyncDispose]: () => producer.disconnect(),
+  };
+}
+
+/**
+ * Creates what is missing. Topics that exist keep their configuration, but must have the partitions
+ * of the specification and must not be compacted. @throws KAFKA_TOPIC_PARTITIONS, KAFKA_TOPIC_COMPACTED, KAFKA_UNAVAILABLE
+ */
+export async function ensureTopics(brokers: readonly string[], specs: readonly TopicSpec[]): Promise<void> {
+  await withAdmin(brokers, PATIENT, async (admin) => {
+    const existing = new Set(await admin.listTopics());
+    const topics = specs
+      .filter(({ topic }) => !existing.has(topic))
+      .map(({ topic, partitions, config = {} }) => ({
+        topic,
+        numPartitions: partitions,
+        configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
+      }));
+    // Several processes may get here at once: that a topic exists by now is no error.
+    if (topics.length > 0) await admin.createTopics({ topics, waitForLeaders: true, timeout: 15_000 });
+    await checkPartitions(admin, specs);
+    await refuseCompacted(admin, specs);
+  });
+}
+
+/**
+ * Identity and extent of each topic that exists, in the order asked for; missing ones are left out.
+ * @param retries 0 answers within seconds when no broker is there. @throws KAFKA_UNAVAILABLE
+ */
+export async function fetchTopicStates(
+  brokers: readonly string[],
+  topics: readonly string[],
+  { retries = PATIENT.retries }: { readonly retries?: number } = {},
+): Promise<TopicState[]> {
+  await using reader = await openTopicReader(brokers, { retries });
+  return await reader.read(topics);
+}
+
+export interface TopicReader extends AsyncDisposable {
+  read(topics: readonly string[]): Promise<TopicState[]>;
+}
+
+/** The connection behind `fetchTopicStates`, for those who ask often. @throws KAFKA_UNAVAILABLE */
+export async function openTopicReader(
+  brokers: readonly string[],
+  { retries = PATIENT.retries }: { readonly retries?: number } = {},
+): Promise<TopicReader> {
+  await using stack = new AsyncDisposableStack();
+  const ids = stack.use(openTopicIdReader({ brokers, clientId: 'tidemark-topics', retries }));
+  const admin = client({ brokers, clientId: 'tidemark-topics' }).admin({ retry: { ...PATIENT, retries } });
+  stack.defer(() => admin.disconnect());
+  await reached(brokers, () => admin.connect());
+  const owned = stack.move();
+  return {
+    read: async (topics) => {
+      const identities = await ids.read(topics);
+      const present = topics.filter((topic) => identities.has(topic));
+      return await Promise.all(
+        present.map(async (topic) => {
+          const offsets = await reached(brokers, () => admin.fetchTopicOffsets(topic));
+          const partitions = offsets
+            .map(({ partition, low, high }) => ({ partition, logStart: Number(low), logEnd: Number(high) }))
+            .sort((a, b) => a.partition - b.partition);
+          return { topic, topicId: identities.get(topic)?.topicId ?? '', partitions };
+        }),
+      );
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/**
+ * Joins a consumer group. Committed group offsets are never trusted: whoever handles batches compares
+ * `fetchedOffset` with its own position and seeks. @throws KAFKA_UNAVAILABLE
+ */
+export async function joinGroup(options: GroupOptions, handlers: GroupHandlers): Promise<GroupConsumer> {
+  const consumer = client(options).consumer({
+    groupId: options.groupId,
+    sessionTimeout: 6_000,
+    heartbeatInterval: 1_500,
+    rebalanceTimeout: 30_000,
+    maxWaitTimeInMs: 500,
+    minBytes: 1,
+    maxBytes: 8 * 1_048_576,
+    maxBytesPerPartition: options.maxBytesPerPartition ?? 1_048_576,
+    retry: { ...PATIENT, restartOnFailure: async () => true },
+  });
+  consumer.on('consumer.group_join', ({ payload }) => {
+    handlers.onAssigned(new Map(Object.entries(payload.memberAssignment)));
+  });
+  consumer.on('consumer.crash', ({ payload }) => {
+    if (!payload.restart) handlers.onCrash(payload.error);
+  });
+  reportNothingVisible(consumer, handlers);
+  await reached(options.brokers, async () => {
+    await consumer.connect();
+    await consumer.subscribe({ topics: [...options.topics], fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      eachBatch: async ({ batch, heartbeat, resolveOffset }) => {
+        const accepted = await handlers.onBatch(
+          {
+            topic: batch.topic,
+            partition: batch.partition,
+            fetchedOffset: Number((batch as unknown as { fetchedOffset: string }).fetchedOffset),
+            nextOffset: Number(batch.lastOffset()) + 1,
+            highWatermark: Number(batch.highWatermark),
+            records: batch.messages,
+          },
+          heartbeat,
+        );
+        if (accepted) resolveOffset(batch.lastOffset());
+      },
+    });
+  });
+  return {
+    seek: (topic, partition, offset) => consumer.seek({ topic, partition, offset: String(offset) }),
+    commitOffsets: (offsets) =>
+      consumer.commitOffsets(offsets.map((o) => ({ ...o, offset: String(o.offset) }))),
+    [Symbol.asyncDispose]: () => consumer.disconnect(),
+  };
+}
+
+// === Helpers ===
+
+/** Two minutes in all: longer than a broker needs to restart, after kill -9 too. */
+const PATIENT = { initialRetryTime: 100, maxRetryTime: 2_000, retries: 60 };
+
+/** Below the broker's default limit of a record batch, with room for its overhead. */
+const SEND_BYTES = 700_000;
+
+function client(options: { brokers: readonly string[]; clientId: string; log?: Logger }): Kafka {
+  const { log } = options;
+  return new Kafka({
+    clientId: options.clientId,
+    brokers: [...options.brokers],
+    retry: PATIENT,
+    connectionTimeout: 3_000,
+    logLevel: log === undefined ? logLevel.NOTHING : logLevel.WARN,
+    logCreator: () => (entry) => {
+      if (log !== undefined) forward(entry, log);
+    },
+  });
+}
+
+/** What kafkajs calls an error is mostly a retry that then works: the thrown error is the verdict. */
+function forward({ namespace, log: { message, ...rest } }: LogEntry, log: Logger): void {
+  const { error, broker, groupId, retryCount } = rest as Record<string, unknown>;
+  log.warn({ client: namespace, detail: message, error, broker, groupId, retryCount }, 'kafka client');
+}
+
+async function reached<T>(brokers: readonly string[], call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    throw fault('KAFKA_UNAVAILABLE', { brokers: brokers.join(','), detail }, error);
+  }
+}
+
+async function withAdmin(
+  brokers: readonly string[],
+  retry: typeof PATIENT,
+  use: (admin: Admin) => Promise<void>,
+): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const admin = client({ brokers, clientId: 'tidemark-admin' }).admin({ retry });
+  stack.defer(() => admin.disconnect());
+  await reached(brokers, () => admin.connect());
+  await use(admin);
+}
+
+async function checkPartitions(admin: Admin, specs: readonly TopicSpec[]): Promise<void> {
+  const { topics } = await admin.fetchTopicMetadata({ topics: specs.map(({ topic }) => topic) });
+  for (const { topic, partitions } of specs) {
+    const actual = topics.find(({ name }) => name === topic)?.partitions.length ?? 0;
+    if (actual !== partitions) throw fault('KAFKA_TOPIC_PARTITIONS', { topic, actual, expected: partitions });
+  }
+}
+
+async function refuseCompacted(admin: Admin, specs: readonly TopicSpec[]): Promise<void> {
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: specs.map(({ topic }) => ({
+      type: TOPIC_RESOURCE,
+      name: topic,
+      configNames: ['cleanup.policy'],
+    })),
+  });
+  for (const { resourceName, configEntries } of resources) {
+    const policy = configEntries.find(({ configName }) => configName === 'cleanup.policy')?.configValue ?? '';
+    if (policy.includes('compact')) throw fault('KAFKA_TOPIC_COMPACTED', { topic: resourceName, policy });
+  }
+}
+
+const TOPIC_RESOURCE = 2;
+
+/** kafkajs steps over a batch without a visible record and tells only its instrumentation. */
+function reportNothingVisible(consumer: Consumer, handlers: GroupHandlers): void {
+  consumer.on('consumer.start_batch_process', ({ payload }) => {
+    if (payload.batchSize > 0 || payload.firstOffset === null) return;
+    const { topic, partition, firstOffset, lastOffset } = payload;
+    handlers.onNothingVisible({
+      topic,
+      partition,
+      firstOffset: Number(firstOffset),
+      nextOffset: Number(lastOffset) + 1,
+    });
+  });
+}
+
+function choosePartition({
+  message,
+  partitionMetadata,
+}: {
+  message: { key?: Buffer | string | null; partition?: number };
+  partitionMetadata: readonly unknown[];
+}): number {
+  if (message.partition !== undefined) return message.partition;
+  if (message.key === null || message.key === undefined)
+    return Math.floor(Math.random() * partitionMetadata.length);
+  return partitionOf(message.key, partitionMetadata.length);
+}
+
+function toMessage({ key, value, headers, timestampMs, partition }: OutgoingRecord) {
+  return {
+    key: bytes(key),
+    value: bytes(value),
+    ...(headers === undefined ? {} : { headers: headers as IHeaders }),
+    ...(timestampMs === undefined ? {} : { timestamp: String(timestampMs) }),
+    ...(partition === undefined ? {} : { partition }),
+  };
+}
+
+function bytes(data: Uint8Array | string | null): Buffer | string | null {
+  if (data === null || typeof data === 'string') return data;
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** kafkajs never splits a batch: a send is cut so that each partition's part stays below the limit. */
+function* sliceByBytes(records: readonly OutgoingRecord[]): Iterable<readonly OutgoingRecord[]> {
+  let start = 0;
+  let size = 0;
+  for (const [index, { key, value }] of records.entries()) {
+    const recordBytes = sizeOf(key) + sizeOf(value) + 64;
+    if (index > start && size + recordBytes > SEND_BYTES) {
+      yield records.slice(start, index);
+      start = index;
+      size = 0;
+    }
+    size += recordBytes;
+  }
+  if (start < records.length) yield records.slice(start);
+}
+
+function sizeOf(data: Uint8Array | string | null): number {
+  if (data === null) return 0;
+  return typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength;
+}
