@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { fault } from './errorCatalog.ts';
 
@@ -8,6 +9,7 @@ import { fault } from './errorCatalog.ts';
  */
 const schema = z.object({
   TIDEMARK_HOME: z.string().default('.tidemark'),
+  XDG_CACHE_HOME: z.string().optional(),
   TIDEMARK_LAKE: z.string().optional(),
   TIDEMARK_S3_ENDPOINT: z.url().optional(),
   TIDEMARK_S3_REGION: z.string().default('us-east-1'),
@@ -54,6 +56,8 @@ export function loadConfig(env: NodeJS.ProcessEnv) {
   const homeDir = resolve(e.TIDEMARK_HOME);
   return Object.freeze({
     homeDir,
+    /** What set-up brings once for all clones on this machine: the broker's jars, the S3 server. */
+    toolsDir: resolve(e.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'tidemark'),
     logLevel: e.TIDEMARK_LOG_LEVEL,
     crashAt: e.TIDEMARK_CRASH_AT,
     demo: e.TIDEMARK_DEMO === 'on',

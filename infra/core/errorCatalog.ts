@@ -43,6 +43,43 @@ const CATALOG = {
     message: 'the object store {uri} did not answer: {detail}',
     remedy: 'check the endpoint and the keys (TIDEMARK_LAKE, TIDEMARK_S3_ENDPOINT, AWS_ACCESS_KEY_ID)',
   },
+  // stack
+  STACK_BRING_FAILED: {
+    domain: 'external',
+    retry: 'backoff',
+    message: '{tool} could not be brought: {detail}',
+    remedy: "check the network and the disk, then run 'make setup' again",
+  },
+  STACK_PORT_BUSY: {
+    domain: 'user',
+    retry: 'never',
+    message: '{service} cannot listen on port {port}: {holder} holds it',
+    remedy: 'stop that process, or set {setting} to a free port and run the command again',
+  },
+  STACK_POSTGRES_FAILED: {
+    domain: 'external',
+    retry: 'never',
+    message: 'PostgreSQL could not be set up: {detail}',
+    remedy: 'run Tidemark as another user than root, or name a server of yours in TIDEMARK_POSTGRES_URL',
+  },
+  STACK_SERVICE_EXITED: {
+    domain: 'external',
+    retry: 'backoff',
+    message: '{service} ended with {outcome} before it was ready; the end of {logFile}: {tail}',
+    remedy: 'read {logFile}; the supervisor tries again by itself',
+  },
+  STACK_SERVICE_NOT_READY: {
+    domain: 'external',
+    retry: 'backoff',
+    message: '{service} was not ready after {seconds} s',
+    remedy: 'read {logFile}; on a slow or busy machine run the command again',
+  },
+  STACK_TOOL_MISSING: {
+    domain: 'user',
+    retry: 'never',
+    message: '{tool} is missing',
+    remedy: '{command}',
+  },
 } as const satisfies Record<string, ErrorDefinition>;
 
 export type ErrorCode = keyof typeof CATALOG;

@@ -1,0 +1,72 @@
+#!/bin/sh
+# Brings what npm cannot: sh infra/stack/bring.sh kafka|s3 ...
+# Everything goes to one cache for all clones (${XDG_CACHE_HOME:-~/.cache}/tidemark); what is there is
+# not brought again. Two runs at once wait for each other; a run that was killed leaves nothing half.
+set -eu
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+root=$(dirname -- "$(dirname -- "$here")")
+tools="${XDG_CACHE_HOME:-$HOME/.cache}/tidemark"
+kafka_version=4.4.0
+versitygw_version=1.8.0
+mkdir -p "$tools"
+
+say() { echo "set-up: $*" >&2; }
+fail() { say "$1"; shift; for line in "$@"; do say "  $line"; done; exit 1; }
+
+# Installs Debian packages when we may, else prints the one command to run.
+apt_install() {
+  command="apt-get install -y --no-install-recommends $*"
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    fail "this machine lacks: $*. Install it and run this again, on Debian or Ubuntu by:" "sudo $command"
+  fi
+  say "installing $* by apt"
+  export DEBIAN_FRONTEND=noninteractive
+  (flock 9; $command >"$tools/apt.log" 2>&1 || { apt-get update >"$tools/apt.log" 2>&1 && $command >>"$tools/apt.log" 2>&1; }) 9>"$tools/apt.lock" ||
+    fail "apt failed; the end of $tools/apt.log:" "$(tail -n 3 "$tools/apt.log")"
+}
+
+java_major() { java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1; }
+
+bring_java() {
+  if command -v java >/dev/null && [ "$(java_major)" -ge 17 ]; then return; fi
+  apt_install openjdk-17-jre-headless
+  [ "$(java_major)" -ge 17 ] || fail "'java' on the PATH is older than version 17" "put a newer one first"
+}
+
+bring_kafka() {
+  bring_java
+  home="$tools/kafka-$kafka_version"
+  if [ ! -d "$home/libs" ]; then
+    command -v mvn >/dev/null || apt_install maven
+    say "fetching the jars of Kafka $kafka_version by maven (43 MB)"
+    rm -rf "$home.new"
+    mkdir -p "$home" "$home.new"
+    mvn -q -B -f "$here/broker.pom.xml" dependency:copy-dependencies \
+      -DoutputDirectory="$home.new" -DincludeScope=runtime >&2 || fail "maven could not fetch Kafka (see above)"
+    mv "$home.new" "$home/libs"
+  fi
+  # The rest needs Node and our sources; a set-up that fetches in parallel does it afterwards.
+  [ "${1:-}" = jars ] || "$root/node_modules/.bin/node" "$here/prepareKafka.ts"
+}
+
+bring_s3() {
+  binary="$tools/versitygw-$versitygw_version/versitygw"
+  [ ! -x "$binary" ] || return 0
+  command -v go >/dev/null || fail "the S3 server of the tests is built with Go 1.25 or later, which is missing" "see https://go.dev/doc/install"
+  say "building the S3 server versitygw $versitygw_version by go install (some minutes)"
+  rm -rf "$tools/versitygw.new"
+  GOBIN="$tools/versitygw.new" go install "github.com/versity/versitygw/cmd/versitygw@v$versitygw_version" 2>"$tools/versitygw.log" ||
+    fail "go install failed; the end of $tools/versitygw.log:" "$(tail -n 3 "$tools/versitygw.log")"
+  mkdir -p "$(dirname "$binary")"
+  mv "$tools/versitygw.new/versitygw" "$binary"
+}
+
+for what in "$@"; do
+  case $what in
+    java) (flock 9; bring_java) 9>"$tools/kafka.lock" ;;
+    kafka) (flock 9; bring_kafka) 9>"$tools/kafka.lock" ;;
+    kafka-jars) (flock 9; bring_kafka jars) 9>"$tools/kafka.lock" ;;
+    s3) (flock 9; bring_s3) 9>"$tools/s3.lock" ;;
+    *) echo "usage: bring.sh java|kafka|kafka-jars|s3 ..." >&2; exit 2 ;;
+  esac
+done
