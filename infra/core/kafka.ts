@@ -1,5 +1,14 @@
-import { type Admin, type Consumer, type IHeaders, Kafka, type LogEntry, logLevel } from 'kafkajs';
+import {
+  type Admin,
+  type Consumer,
+  type EachBatchPayload,
+  type IHeaders,
+  Kafka,
+  type LogEntry,
+  logLevel,
+} from 'kafkajs';
 import { fault } from './errorCatalog.ts';
+import type { GroupConsumer, GroupHandlers, GroupOptions } from './kafkaGroup.ts';
 import { openTopicIdReader } from './kafkaTopicIds.ts';
 import { murmur2 } from './murmur2.ts';
 import type { Logger } from './ports.ts';
@@ -43,59 +52,6 @@ export interface TopicState {
     readonly logStart: number;
     readonly logEnd: number;
   }[];
-}
-
-export interface KafkaRecord {
-  readonly offset: string;
-  /** Milliseconds as text; the broker's on topics with LogAppendTime, else the producer's, -1 when missing. */
-  readonly timestamp: string;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers?: IHeaders | undefined;
-}
-
-export interface FetchedBatch {
-  readonly topic: string;
-  readonly partition: number;
-  /** Where this fetch started: not the first record's offset when the log has gaps. */
-  readonly fetchedOffset: number;
-  /** Where the next fetch starts; records that a reader may not see (markers, aborted ones) are below it. */
-  readonly nextOffset: number;
-  readonly highWatermark: number;
-  readonly records: readonly KafkaRecord[];
-}
-
-export type Assignment = ReadonlyMap<string, readonly number[]>;
-
-export interface GroupHandlers {
-  /** The group has (re)assigned partitions; fetches of the old assignment may still arrive. Must not throw. */
-  onAssigned(assignment: Assignment): void;
-  /** Batches come one by one. True: the fetch goes on behind the batch; false: it was dropped, a seek follows. */
-  onBatch(batch: FetchedBatch, heartbeat: () => Promise<void>): Promise<boolean>;
-  /** Only markers or aborted records in [firstOffset, nextOffset). */
-  onNothingVisible(range: {
-    topic: string;
-    partition: number;
-    firstOffset: number;
-    nextOffset: number;
-  }): void;
-  /** The consumer has stopped for good. */
-  onCrash(error: Error): void;
-}
-
-export interface GroupConsumer extends AsyncDisposable {
-  seek(topic: string, partition: number, offset: number): void;
-  /** For lag tools; nothing of Tidemark reads it back. */
-  commitOffsets(offsets: readonly { topic: string; partition: number; offset: number }[]): Promise<void>;
-}
-
-export interface GroupOptions {
-  readonly brokers: readonly string[];
-  readonly clientId: string;
-  readonly groupId: string;
-  readonly topics: readonly string[];
-  readonly log: Logger;
-  readonly maxBytesPerPartition?: number;
 }
 
 /** The partition that Java's default partitioner gives a keyed record: murmur2 of the key's bytes. */
@@ -177,7 +133,9 @@ export async function openTopicReader(
 ): Promise<TopicReader> {
   await using stack = new AsyncDisposableStack();
   const ids = stack.use(openTopicIdReader({ brokers, clientId: 'tidemark-topics', retries }));
-  const admin = client({ brokers, clientId: 'tidemark-topics' }).admin({ retry: { ...PATIENT, retries } });
+  const admin = client({ brokers, clientId: 'tidemark-topics', retries }).admin({
+    retry: { ...PATIENT, retries },
+  });
   stack.defer(() => admin.disconnect());
   await reached(brokers, () => admin.connect());
   const owned = stack.move();
@@ -200,10 +158,10 @@ export async function openTopicReader(
 }
 
 /**
- * Joins a consumer group. Committed group offsets are never trusted: whoever handles batches compares
- * `fetchedOffset` with its own position and seeks. @throws KAFKA_UNAVAILABLE
+ * A member of a consumer group; it joins with `run`. Committed group offsets are never trusted: whoever
+ * handles batches compares `fetchedOffset` with its own position and seeks.
  */
-export async function joinGroup(options: GroupOptions, handlers: GroupHandlers): Promise<GroupConsumer> {
+export function openGroup(options: GroupOptions): GroupConsumer {
   const consumer = client(options).consumer({
     groupId: options.groupId,
     sessionTimeout: 6_000,
@@ -215,40 +173,15 @@ export async function joinGroup(options: GroupOptions, handlers: GroupHandlers):
     maxBytesPerPartition: options.maxBytesPerPartition ?? 1_048_576,
     retry: { ...PATIENT, restartOnFailure: async () => true },
   });
-  consumer.on('consumer.group_join', ({ payload }) => {
-    handlers.onAssigned(new Map(Object.entries(payload.memberAssignment)));
-  });
-  consumer.on('consumer.crash', ({ payload }) => {
-    if (!payload.restart) handlers.onCrash(payload.error);
-  });
-  reportNothingVisible(consumer, handlers);
-  await reached(options.brokers, async () => {
-    await consumer.connect();
-    await consumer.subscribe({ topics: [...options.topics], fromBeginning: true });
-    await consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
-      eachBatch: async ({ batch, heartbeat, resolveOffset }) => {
-        const accepted = await handlers.onBatch(
-          {
-            topic: batch.topic,
-            partition: batch.partition,
-            fetchedOffset: Number((batch as unknown as { fetchedOffset: string }).fetchedOffset),
-            nextOffset: Number(batch.lastOffset()) + 1,
-            highWatermark: Number(batch.highWatermark),
-            records: batch.messages,
-          },
-          heartbeat,
-        );
-        if (accepted) resolveOffset(batch.lastOffset());
-      },
-    });
-  });
   return {
+    run: (handlers) => runGroup(consumer, options, handlers),
     seek: (topic, partition, offset) => consumer.seek({ topic, partition, offset: String(offset) }),
     commitOffsets: (offsets) =>
       consumer.commitOffsets(offsets.map((o) => ({ ...o, offset: String(o.offset) }))),
-    [Symbol.asyncDispose]: () => consumer.disconnect(),
+    [Symbol.asyncDispose]: async () => {
+      await consumer.disconnect();
+      if (options.temporary) await forgetGroup(options);
+    },
   };
 }
 
@@ -260,12 +193,17 @@ const PATIENT = { initialRetryTime: 100, maxRetryTime: 2_000, retries: 60 };
 /** Below the broker's default limit of a record batch, with room for its overhead. */
 const SEND_BYTES = 700_000;
 
-function client(options: { brokers: readonly string[]; clientId: string; log?: Logger }): Kafka {
-  const { log } = options;
+function client(options: {
+  brokers: readonly string[];
+  clientId: string;
+  log?: Logger;
+  retries?: number;
+}): Kafka {
+  const { log, retries = PATIENT.retries } = options;
   return new Kafka({
     clientId: options.clientId,
     brokers: [...options.brokers],
-    retry: PATIENT,
+    retry: { ...PATIENT, retries },
     connectionTimeout: 3_000,
     logLevel: log === undefined ? logLevel.NOTHING : logLevel.WARN,
     logCreator: () => (entry) => {
@@ -326,6 +264,50 @@ async function refuseCompacted(admin: Admin, specs: readonly TopicSpec[]): Promi
 
 const TOPIC_RESOURCE = 2;
 
+async function runGroup(
+  consumer: Consumer,
+  { brokers, topics }: GroupOptions,
+  handlers: GroupHandlers,
+): Promise<void> {
+  consumer.on('consumer.group_join', ({ payload }) => {
+    handlers.onAssigned(new Map(Object.entries(payload.memberAssignment)));
+  });
+  consumer.on('consumer.crash', ({ payload }) => {
+    if (!payload.restart) handlers.onCrash(payload.error);
+  });
+  reportNothingVisible(consumer, handlers);
+  await reached(brokers, async () => {
+    await consumer.connect();
+    await consumer.subscribe({ topics: [...topics], fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      eachBatch: (payload) => handBatch(payload, handlers),
+    });
+  });
+}
+
+/** A failure of ours ends the consumer; one of the client (a rebalance) is its own to handle. */
+async function handBatch(
+  { batch, heartbeat, resolveOffset }: EachBatchPayload,
+  handlers: GroupHandlers,
+): Promise<void> {
+  const fetched = {
+    topic: batch.topic,
+    partition: batch.partition,
+    fetchedOffset: Number((batch as typeof batch & { fetchedOffset: string }).fetchedOffset),
+    nextOffset: Number(batch.lastOffset()) + 1,
+    highWatermark: Number(batch.highWatermark),
+    records: batch.messages,
+  };
+  try {
+    if (await handlers.onBatch(fetched, heartbeat)) resolveOffset(batch.lastOffset());
+  } catch (error) {
+    if (error instanceof Error && error.name.startsWith('KafkaJS')) throw error;
+    handlers.onCrash(error);
+  }
+}
+
 /** kafkajs steps over a batch without a visible record and tells only its instrumentation. */
 function reportNothingVisible(consumer: Consumer, handlers: GroupHandlers): void {
   consumer.on('consumer.start_batch_process', ({ payload }) => {
@@ -337,6 +319,14 @@ function reportNothingVisible(consumer: Consumer, handlers: GroupHandlers): void
       firstOffset: Number(firstOffset),
       nextOffset: Number(lastOffset) + 1,
     });
+  });
+}
+
+async function forgetGroup({ brokers, groupId, log }: GroupOptions): Promise<void> {
+  await withAdmin(brokers, PATIENT, async (admin) => {
+    const deleted = await admin.deleteGroups([groupId]);
+    for (const { error } of deleted)
+      if (error !== undefined) log.warn({ groupId, err: error }, 'group stays');
   });
 }
 

@@ -1,0 +1,73 @@
+import { fault } from './errorCatalog.ts';
+import { openGroup } from './kafka.ts';
+import type { FetchedBatch } from './kafkaGroup.ts';
+import type { Logger } from './ports.ts';
+
+export interface OffsetRange {
+  readonly partition: number;
+  readonly from: number;
+  /** Exclusive. */
+  readonly to: number;
+}
+
+/** The longest time without a record before reading is given up, in milliseconds. */
+const STALL_MS = 120_000;
+
+/**
+ * Reads given ranges of a topic, each once and each partition in order; `onBatch` gets only records of
+ * the ranges, at most one fetch of them at a time. Leaves no group behind. @throws KAFKA_UNAVAILABLE
+ */
+export async function readTopic(
+  options: {
+    readonly brokers: readonly string[];
+    readonly topic: string;
+    readonly ranges: readonly OffsetRange[];
+    readonly log: Logger;
+    readonly signal?: AbortSignal;
+  },
+  onBatch: (batch: FetchedBatch) => Promise<void>,
+): Promise<void> {
+  const { brokers, topic, log, signal } = options;
+  const wanted = new Map(options.ranges.filter((r) => r.from < r.to).map((r) => [r.partition, r]));
+  const next = new Map([...wanted].map(([partition, { from }]) => [partition, from]));
+  const isDone = () => [...wanted].every(([partition, { to }]) => (next.get(partition) ?? 0) >= to);
+  if (isDone()) return;
+  const done = Promise.withResolvers<void>();
+  let timer = setTimeout(() => stalled(), STALL_MS);
+  const stalled = () =>
+    done.reject(fault('KAFKA_UNAVAILABLE', { brokers: brokers.join(','), detail: `no record of ${topic}` }));
+  const advance = (partition: number, offset: number) => {
+    next.set(partition, offset);
+    clearTimeout(timer);
+    timer = setTimeout(stalled, STALL_MS);
+    if (isDone()) done.resolve();
+  };
+  signal?.addEventListener('abort', () => done.reject(signal.reason), { once: true });
+  const id = `tidemark-read-${crypto.randomUUID()}`;
+  const group = openGroup({ brokers, clientId: id, groupId: id, topics: [topic], log, temporary: true });
+  try {
+    const joined = group.run({
+      onAssigned: () => {},
+      onBatch: async (batch) => {
+        const range = wanted.get(batch.partition);
+        const position = next.get(batch.partition) ?? 0;
+        if (range === undefined || position >= range.to) return true;
+        if (batch.fetchedOffset !== position) {
+          group.seek(topic, batch.partition, position);
+          return false;
+        }
+        await onBatch({ ...batch, records: batch.records.filter(({ offset }) => Number(offset) < range.to) });
+        advance(batch.partition, batch.nextOffset);
+        return true;
+      },
+      onNothingVisible: ({ partition, firstOffset, nextOffset }) => {
+        if (firstOffset === next.get(partition)) advance(partition, nextOffset);
+      },
+      onCrash: (error) => done.reject(error),
+    });
+    await Promise.all([joined, done.promise]);
+  } finally {
+    clearTimeout(timer);
+    await group[Symbol.asyncDispose]();
+  }
+}
