@@ -43,6 +43,49 @@ const CATALOG = {
     message: 'the object store {uri} did not answer: {detail}',
     remedy: 'check the endpoint and the keys (TIDEMARK_LAKE, TIDEMARK_S3_ENDPOINT, AWS_ACCESS_KEY_ID)',
   },
+  // sql
+  SQL_FAILED: {
+    domain: 'user',
+    retry: 'never',
+    message: '{detail}',
+    remedy: 'correct the statement; `select * from ops.tables` lists what can be read',
+  },
+  SQL_NO_RELEASE: {
+    domain: 'user',
+    retry: 'never',
+    message: '{table} has no released version: no transform run has published a release yet',
+    remedy: 'run `./tidemark run` once records have landed; bronze and ops tables can be read before',
+  },
+  SQL_REFUSED: {
+    domain: 'user',
+    retry: 'never',
+    message: 'the statement is not allowed: {detail}',
+    remedy: 'write one SELECT over the tables of bronze, silver, gold and ops',
+  },
+  SQL_RELEASE_UNKNOWN: {
+    domain: 'user',
+    retry: 'never',
+    message: 'there is no release {release}; the newest is {newest}',
+    remedy: 'leave --release out for the newest one',
+  },
+  SQL_SYNTAX: {
+    domain: 'user',
+    retry: 'never',
+    message: 'Parser Error: {detail}',
+    remedy: 'correct the statement at the mark',
+  },
+  SQL_TABLE_UNKNOWN: {
+    domain: 'user',
+    retry: 'never',
+    message: 'there is no table {table}; {nearest}{caret}',
+    remedy: '`select * from ops.tables` lists what can be read',
+  },
+  SQL_TIMEOUT: {
+    domain: 'user',
+    retry: 'never',
+    message: 'the statement was stopped after {seconds} s',
+    remedy: 'ask for less (filter by the partition column) or give it more time (--timeout)',
+  },
   // stack
   STACK_BRING_FAILED: {
     domain: 'external',
