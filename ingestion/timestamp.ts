@@ -1,0 +1,43 @@
+/** ISO-8601 instants as the contracts spell them. Pure; no I/O. */
+
+const FORM = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?(?:Z|([+-])(\d\d):(\d\d))$/;
+
+/**
+ * Milliseconds since 1970-01-01 UTC and the microseconds beyond them; undefined for what is no instant
+ * (a 30th of February, hour 24, a second 60, year 0, more than six digits of a second, no zone).
+ */
+export function parseInstant(text: string): { readonly ms: number; readonly restMicros: number } | undefined {
+  const match = FORM.exec(text);
+  if (match === null) return undefined;
+  const [, year, month, day, hour, minute, second, fraction = '', sign, zoneHour = '0', zoneMinute = '0'] =
+    match;
+  const inRange =
+    Number(year) > 0 &&
+    Number(hour) <= 23 &&
+    Number(minute) <= 59 &&
+    Number(second) <= 59 &&
+    Number(zoneHour) <= 14 &&
+    Number(zoneMinute) <= 59;
+  const midnight = Date.parse(`${year}-${month}-${day}T00:00:00Z`);
+  if (!inRange || Number.isNaN(midnight) || new Date(midnight).getUTCDate() !== Number(day)) return undefined;
+  const micros = Number(fraction.padEnd(6, '0'));
+  const zoneMs = (Number(zoneHour) * 60 + Number(zoneMinute)) * 60_000 * (sign === '-' ? -1 : 1);
+  const clockMs = ((Number(hour) * 60 + Number(minute)) * 60 + Number(second)) * 1_000;
+  return { ms: midnight + clockMs + Math.floor(micros / 1_000) - zoneMs, restMicros: micros % 1_000 };
+}
+
+/** The instant in UTC with six digits of a second; the same instants have the same text. */
+export function formatInstant({
+  ms,
+  restMicros,
+}: {
+  readonly ms: number;
+  readonly restMicros: number;
+}): string {
+  return `${new Date(ms).toISOString().slice(0, -1)}${String(restMicros).padStart(3, '0')}Z`;
+}
+
+/** `YYYY-MM-DD` of a time in UTC. */
+export function utcDate(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}
