@@ -38,6 +38,6 @@ export interface ObjectStore {
 
 export interface LocalObject {
   readonly path: string;
-  /** The file may be evicted from now on. */
-  release(): void;
+  /** The file may vanish from now on. */
+  release(): Promise<void>;
 }

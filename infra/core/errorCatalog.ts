@@ -31,6 +31,90 @@ const CATALOG = {
     remedy: 'check that the broker runs (./tidemark ps) and TIDEMARK_KAFKA or TIDEMARK_KAFKA_PORT',
   },
   // lakehouse
+  LAKE_COLUMN_NAME: {
+    domain: 'user',
+    retry: 'never',
+    message: 'a table cannot have a column named "{name}": empty, twice, or with one of " ,;{}()=" in it',
+    remedy: 'rename the column; names are compared without case',
+  },
+  LAKE_COMMIT_TIMEOUT: {
+    domain: 'external',
+    retry: 'backoff',
+    message: 'no outcome of a commit to {table} after {attempts} attempts',
+    remedy: 'check the object store; the commit may still appear, so read the table before writing again',
+  },
+  LAKE_FILE_NOT_LIVE: {
+    domain: 'internal',
+    retry: 'replan',
+    message: 'a commit removes {path}, which {table} does not hold at version {version}',
+    remedy: 'read the table again and decide again',
+  },
+  LAKE_LOG_CORRUPT: {
+    domain: 'external',
+    retry: 'never',
+    message: 'the table log is damaged at version {version}: {detail}',
+    remedy: 'restore the file of _delta_log from a backup; Tidemark never changes a committed one',
+  },
+  LAKE_LOG_GAP: {
+    domain: 'external',
+    retry: 'never',
+    message: 'version {version} of {table} is missing from its log',
+    remedy: 'ask for a version that the log still holds (table history), or restore the file',
+  },
+  LAKE_LOG_TRUNCATED: {
+    domain: 'external',
+    retry: 'replan',
+    message: 'the log of {table} no longer holds version {version}, which an incremental reader needs',
+    remedy: 'rebuild the reader from a full snapshot',
+  },
+  LAKE_NULL_VALUE: {
+    domain: 'user',
+    retry: 'never',
+    message: 'column {column} of {table} is not nullable, but {nulls} rows have no value',
+    remedy: 'correct the query, or declare the column nullable',
+  },
+  LAKE_OBJECT_MISSING: {
+    domain: 'external',
+    retry: 'replan',
+    message: 'the object {key} is not in the store {uri}',
+    remedy: 'if it belongs to an old version it was vacuumed: read a newer one; else restore it',
+  },
+  LAKE_PARTITION_VALUE: {
+    domain: 'internal',
+    retry: 'never',
+    message: 'no value for partition column {column} of {table}',
+    remedy: 'name every partition column in partitionValues',
+  },
+  LAKE_PATH_UNSUPPORTED: {
+    domain: 'user',
+    retry: 'never',
+    message: 'a file of {table} lies outside of its directory: {path}',
+    remedy: 'copy the table so that its log holds relative paths',
+  },
+  LAKE_PROTOCOL_UNSUPPORTED: {
+    domain: 'user',
+    retry: 'never',
+    message: '{table} cannot be {verb}: it needs {needs}',
+    remedy: 'use an engine that supports these Delta features, or rewrite the table without them',
+  },
+  LAKE_RELEASE_CORRUPT: {
+    domain: 'external',
+    retry: 'never',
+    message: 'release {number} is not a readable release document',
+    remedy: 'restore _releases from a backup; Tidemark never changes a published one',
+  },
+  LAKE_SCHEMA_INCOMPATIBLE: {
+    domain: 'user',
+    retry: 'never',
+    message: 'column {column} is {current} in the table and {wanted} in what is written',
+    remedy: 'keep the type, or use a new column name: only new nullable columns are added in place',
+  },
+  LAKE_SCHEMA_INVALID: {
+    domain: 'external',
+    retry: 'never',
+    message: 'not a Delta schema: {schema}',
+    remedy: 'check the metaData action that holds it',
+  },
   LAKE_STORE_UNSAFE: {
     domain: 'external',
     retry: 'never',
@@ -42,6 +126,30 @@ const CATALOG = {
     retry: 'backoff',
     message: 'the object store {uri} did not answer: {detail}',
     remedy: 'check the endpoint and the keys (TIDEMARK_LAKE, TIDEMARK_S3_ENDPOINT, AWS_ACCESS_KEY_ID)',
+  },
+  LAKE_TABLE_MISSING: {
+    domain: 'user',
+    retry: 'never',
+    message: 'there is no table {table}',
+    remedy: 'list the tables with: ./tidemark table list',
+  },
+  LAKE_TIME_NOT_FOUND: {
+    domain: 'user',
+    retry: 'never',
+    message: '{table} has no version at or before {time}',
+    remedy: 'ask for a later time; the earliest version in the log is {earliest}',
+  },
+  LAKE_TYPE_UNSUPPORTED: {
+    domain: 'user',
+    retry: 'never',
+    message: 'the type {type} has no counterpart in a table',
+    remedy: 'cast it: sums of integers to BIGINT or DECIMAL, times to TIMESTAMPTZ, others to VARCHAR',
+  },
+  LAKE_VERSION_NOT_FOUND: {
+    domain: 'user',
+    retry: 'never',
+    message: '{table} has no version {version}; the newest is {newest}',
+    remedy: 'list the versions with: ./tidemark table history {table}',
   },
   // sql
   SQL_FAILED: {
@@ -93,6 +201,12 @@ const CATALOG = {
     message: '{tool} could not be brought: {detail}',
     remedy: "check the network and the disk, then run 'make setup' again",
   },
+  STACK_NOT_UP: {
+    domain: 'external',
+    retry: 'backoff',
+    message: '{service} does not start: {problem}',
+    remedy: '{remedy}',
+  },
   STACK_PORT_BUSY: {
     domain: 'user',
     retry: 'never',
@@ -105,11 +219,17 @@ const CATALOG = {
     message: 'PostgreSQL could not be set up: {detail}',
     remedy: 'run Tidemark as another user than root, or name a server of yours in TIDEMARK_POSTGRES_URL',
   },
+  STACK_NO_SUCH_LOG: {
+    domain: 'user',
+    retry: 'never',
+    message: 'there is no log {name}',
+    remedy: 'name one of: {known}',
+  },
   STACK_SERVICE_EXITED: {
     domain: 'external',
     retry: 'backoff',
-    message: '{service} ended with {outcome} before it was ready; the end of {logFile}: {tail}',
-    remedy: 'read {logFile}; the supervisor tries again by itself',
+    message: '{service} ended with {outcome} before it was ready: {said}',
+    remedy: '{remedy}',
   },
   STACK_SERVICE_NOT_READY: {
     domain: 'external',
@@ -117,11 +237,42 @@ const CATALOG = {
     message: '{service} was not ready after {seconds} s',
     remedy: 'read {logFile}; on a slow or busy machine run the command again',
   },
+  STACK_STEP_FAILED: {
+    domain: 'external',
+    retry: 'backoff',
+    message: "'{command}' ended with {outcome}: {tail}",
+    remedy: "resolve what it says, then run 'make up' again: it goes on where it stopped",
+  },
   STACK_TOOL_MISSING: {
     domain: 'user',
     retry: 'never',
     message: '{tool} is missing',
     remedy: '{command}',
+  },
+  // transforms
+  MODEL_INVALID: {
+    domain: 'user',
+    retry: 'never',
+    message: 'model file {file}: {problem}',
+    remedy: 'correct the file; transforms/README.md shows the header and an example',
+  },
+  MODEL_SQL_FAILED: {
+    domain: 'user',
+    retry: 'never',
+    message: 'the SQL of model {model} failed: {detail}',
+    remedy: 'correct the model; it and what reads it keep their released version until it runs',
+  },
+  MODEL_UNKNOWN: {
+    domain: 'user',
+    retry: 'never',
+    message: "no model is named by '{selector}'",
+    remedy: 'name one of: {known}',
+  },
+  RUN_CONTENDED: {
+    domain: 'external',
+    retry: 'backoff',
+    message: 'another runner committed first in each of {tries} tries',
+    remedy: 'let one runner finish, then run again; nothing is lost or doubled',
   },
 } as const satisfies Record<string, ErrorDefinition>;
 

@@ -1,0 +1,118 @@
+import { z } from 'zod';
+import { fault } from '../infra/core/errorCatalog.ts';
+import { versionText } from './logPath.ts';
+import type { ObjectStore } from './storage.ts';
+
+const releaseSchema = z.object({
+  /** From 1, without gaps. */
+  number: z.number().int().positive(),
+  /** The run that published it. */
+  run: z.string(),
+  parent: z.number().int().optional(),
+  createdMs: z.number(),
+  /** Version of each table that belongs to the release. */
+  tables: z.record(z.string(), z.number().int()),
+  /** SQL of each view. */
+  views: z.record(z.string(), z.string()),
+  /** Tables that runs must leave at a version, until they are unpinned. */
+  pins: z.record(z.string(), z.number().int()),
+  /** Tables whose newest data was held back: since when (ISO time), see the run for why. */
+  staleSince: z.record(z.string(), z.string()),
+  summary: z.unknown().optional(),
+});
+
+/** One consistent set of table versions: readers open the newest release and see all of it. */
+export type Release = Readonly<z.infer<typeof releaseSchema>>;
+
+const RELEASES = '_releases/';
+/** Where to start listing; a hint that may lag behind or be missing. */
+const NEWEST_HINT = '_releases/_newest';
+
+/** The newest release, or undefined before the first. */
+export async function newestRelease(store: ObjectStore): Promise<Release | undefined> {
+  const hint = await store.read(NEWEST_HINT);
+  const known = hint === undefined ? 0 : Number(new TextDecoder().decode(hint));
+  const startAfter = Number.isSafeInteger(known) && known > 1 ? releaseKey(known - 1) : undefined;
+  let newest: number | undefined;
+  for await (const { key } of store.list(RELEASES, startAfter)) {
+    const match = /^_releases\/(\d{20})\.json$/.exec(key);
+    if (match !== null) newest = Number(match[1]);
+  }
+  return newest === undefined ? undefined : readRelease(store, newest);
+}
+
+/** Release `number`, or undefined when there is none. @throws LAKE_RELEASE_CORRUPT */
+export async function readRelease(store: ObjectStore, number: number): Promise<Release | undefined> {
+  const body = await store.read(releaseKey(number));
+  if (body === undefined) return undefined;
+  try {
+    return releaseSchema.parse(JSON.parse(new TextDecoder().decode(body)));
+  } catch (error) {
+    throw fault('LAKE_RELEASE_CORRUPT', { number }, error);
+  }
+}
+
+/**
+ * Publishes a release under its own number. `taken`: somebody else has it; plan again on theirs,
+ * never re-number. A lost answer is resolved by reading back: the run's id says whose it is.
+ */
+export async function publishRelease(
+  deps: { readonly store: ObjectStore; readonly crashPoint: (name: string) => void },
+  release: Release,
+): Promise<'published' | 'taken'> {
+  const { store, crashPoint } = deps;
+  const body = new TextEncoder().encode(JSON.stringify(releaseSchema.parse(release)));
+  crashPoint('before-release-put');
+  // COMMIT POINT: the models' commits stand already; from here on readers see them, all at once.
+  const put = await store.putIfAbsent(releaseKey(release.number), body);
+  crashPoint('after-release-put');
+  if (put !== 'created') {
+    const theirs = await readRelease(store, release.number);
+    if (theirs === undefined) return publishRelease(deps, release);
+    if (theirs.run !== release.run) return 'taken';
+  }
+  await store.put(NEWEST_HINT, new TextEncoder().encode(String(release.number)));
+  return 'published';
+}
+
+/** The release that follows `current` and holds tables back at older versions. Pure. */
+export function rollbackRelease(
+  current: Release,
+  change: {
+    readonly run: string;
+    readonly createdMs: number;
+    readonly pins: Readonly<Record<string, number>>;
+  },
+): Release {
+  return {
+    ...current,
+    ...successor(current, change),
+    tables: { ...current.tables, ...change.pins },
+    pins: { ...current.pins, ...change.pins },
+  };
+}
+
+/** The release that follows `current` without these pins; the next run catches the tables up. Pure. */
+export function unpinRelease(
+  current: Release,
+  change: { readonly run: string; readonly createdMs: number; readonly tables: readonly string[] },
+): Release {
+  const pins = Object.entries(current.pins).filter(([table]) => !change.tables.includes(table));
+  return { ...current, ...successor(current, change), pins: Object.fromEntries(pins) };
+}
+
+// === Helpers ===
+
+function releaseKey(number: number): string {
+  return `${RELEASES}${versionText(number)}.json`;
+}
+
+function successor(current: Release, change: { readonly run: string; readonly createdMs: number }) {
+  return {
+    number: current.number + 1,
+    parent: current.number,
+    run: change.run,
+    createdMs: change.createdMs,
+    summary: undefined,
+  };
+}
