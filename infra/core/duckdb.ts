@@ -1,4 +1,4 @@
-import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { type DuckDBConnection, DuckDBInstance, type DuckDBResult } from '@duckdb/node-api';
 
 /** A JSON value as DuckDB prints it: BIGINT, DECIMAL, dates and times are strings. */
 export type SqlJson = null | boolean | number | string | SqlJson[] | { [key: string]: SqlJson };
@@ -21,7 +21,10 @@ export interface SqlSession extends AsyncDisposable {
   run(sql: string): Promise<void>;
   /** All rows, for results known to be small. */
   rows(sql: string): Promise<SqlRow[]>;
-  /** Streams: memory does not grow with the result. */
+  /**
+   * Streams: memory does not grow with the result. The chunks throw when the statement fails on its
+   * way. A stream that is not read to its end is ended by the session's next statement.
+   */
   stream(sql: string): Promise<SqlStream>;
   /** Stops the running statement, which then fails with an interrupt error. */
   interrupt(): void;
@@ -64,24 +67,101 @@ export function sqlName(name: string): string {
 
 // === Helpers ===
 
+/** A statement whose rows are still being fetched; its transaction tells whether it came to its end. */
+interface OpenStream {
+  interrupted: boolean;
+}
+
 function sessionOf(connection: DuckDBConnection): SqlSession {
+  let open: OpenStream | undefined;
+  const close = async (verb: 'commit' | 'rollback') => {
+    open = undefined;
+    await connection.run(verb);
+  };
+  const abandon = async () => {
+    if (open !== undefined) await close('rollback');
+  };
   return {
     run: async (sql) => {
+      await abandon();
       await connection.run(sql);
     },
     rows: async (sql) => {
+      await abandon();
       const reader = await connection.runAndReadAll(sql);
       return reader.getRowObjectsJson() as SqlRow[];
     },
     stream: async (sql) => {
-      const result = await connection.stream(sql);
-      const types = result.columnTypes();
-      const columns = result
-        .deduplicatedColumnNames()
-        .map((name, index) => ({ name, type: String(types[index]) }));
-      return { columns, chunks: result.yieldRowsJson() as AsyncIterable<SqlJson[][]> };
+      await abandon();
+      await connection.run('begin');
+      const mine = { interrupted: false };
+      open = mine;
+      try {
+        const result = await connection.stream(sql);
+        const chunks = result.yieldRowsJson() as AsyncIterable<SqlJson[][]>;
+        const finish = async (rows: number) => {
+          if (open !== mine) throw new Error('the session went on to another statement');
+          if (await hasFailed(connection)) {
+            await close('rollback');
+            throw await failureOf(connection, { sql, rows, ...mine });
+          }
+          await close('commit');
+        };
+        return { columns: columnsOf(result), chunks: untilEnd(chunks, finish) };
+      } catch (error) {
+        await close('rollback');
+        throw error;
+      }
     },
-    interrupt: () => connection.interrupt(),
+    interrupt: () => {
+      if (open !== undefined) open.interrupted = true;
+      connection.interrupt();
+    },
     [Symbol.asyncDispose]: async () => connection.closeSync(),
   };
+}
+
+function columnsOf(result: DuckDBResult): SqlStream['columns'] {
+  const types = result.columnTypes();
+  return result.deduplicatedColumnNames().map((name, index) => ({ name, type: String(types[index]) }));
+}
+
+/**
+ * DuckDB's binding ends a stream that fails in its middle as if it were complete. A failure does
+ * abort the transaction though, so each stream has one of its own that is asked at the end.
+ */
+async function* untilEnd(
+  chunks: AsyncIterable<SqlJson[][]>,
+  finish: (rows: number) => Promise<void>,
+): AsyncGenerator<SqlJson[][]> {
+  let rows = 0;
+  for await (const chunk of chunks) {
+    rows += chunk.length;
+    yield chunk;
+  }
+  await finish(rows);
+}
+
+async function hasFailed(connection: DuckDBConnection): Promise<boolean> {
+  try {
+    await connection.run('select 1');
+    return false;
+  } catch {
+    // The only way for this statement to fail: the transaction is aborted. The caller throws.
+    return true;
+  }
+}
+
+/** The binding has lost the reason: the statement runs again from the row where it broke off. */
+async function failureOf(
+  connection: DuckDBConnection,
+  { sql, rows, interrupted }: { sql: string; rows: number; interrupted: boolean },
+): Promise<Error> {
+  if (interrupted) return new Error('INTERRUPT Error: Interrupted!');
+  try {
+    await connection.run(`select * from (${sql.replace(/;\s*$/, '')}\n) offset ${rows}`);
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+  return new Error(`the statement broke off after ${rows} rows, and DuckDB does not say why`);
 }
