@@ -1,8 +1,10 @@
 import { defineConfig } from 'vitest/config';
+import { createTotalsReporter } from './test/support/totalsReporter.ts';
 
 /** `unit`: no service, part of `make check`. `live`: against real services that the set-up brings. */
 export default defineConfig({
   test: {
+    reporters: ['default', createTotalsReporter()],
     projects: [
       {
         test: {

@@ -1,10 +1,21 @@
 import { Command, CommanderError } from 'commander';
 import { classifyError } from '../core/errors.ts';
+import { registerClean } from './clean.ts';
+import { registerDown } from './down.ts';
+import { registerLogs } from './logs.ts';
+import { registerPs } from './ps.ts';
+import { registerUp } from './up.ts';
 
 /** Adds one or more commands to the program; one file of this folder a command. */
 export type RegisterCommand = (program: Command) => void;
 
-const COMMANDS: readonly RegisterCommand[] = [];
+const COMMANDS: readonly RegisterCommand[] = [
+  registerUp,
+  registerDown,
+  registerClean,
+  registerPs,
+  registerLogs,
+];
 
 /** Runs one command line. Exit codes: 0 ok, 1 failed, 2 usage. */
 async function main(argv: readonly string[]): Promise<number> {

@@ -8,7 +8,8 @@ import { fault } from './errorCatalog.ts';
  * written `500ms`, `5s`, `2m`, `1h`; sizes `64MiB`.
  */
 const schema = z.object({
-  TIDEMARK_HOME: z.string().default('.tidemark'),
+  /** Where all state is; beside the sources unless set, wherever the command is run from. */
+  TIDEMARK_HOME: z.string().default(join(import.meta.dirname, '..', '..', '.tidemark')),
   XDG_CACHE_HOME: z.string().optional(),
   TIDEMARK_LAKE: z.string().optional(),
   TIDEMARK_S3_ENDPOINT: z.url().optional(),

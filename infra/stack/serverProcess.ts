@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
-import { basename } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fault } from '../core/errorCatalog.ts';
 import { findExecutable } from './executables.ts';
@@ -92,13 +91,46 @@ export async function endProcess(identity: ProcessIdentity, signal: NodeJS.Signa
   }
 }
 
-/** The last `lines` lines of a log, on one line; empty when there is no log. */
-export function tailOf(logFile: string, lines = 5): string {
-  if (!existsSync(logFile)) return '';
-  return readFileSync(logFile, 'utf8').trim().split('\n').slice(-lines).join(' | ');
+/** What a process said last, and what to do about it. */
+export interface LastWords {
+  readonly said: string;
+  readonly remedy: string;
+}
+
+/** The last words of a log: our own processes end with a JSON line, others with what they like. */
+export function lastWords(logFile: string): LastWords {
+  const lines = existsSync(logFile) ? readFileSync(logFile, 'utf8').trim().split('\n') : [];
+  return parseLastWords(lines, `read ${logFile}`);
+}
+
+/** The message and the remedy of a last line of ours, else the last lines as they are. Pure. */
+export function parseLastWords(lines: readonly string[], otherwise: string): LastWords {
+  const said = lines.slice(-4).join(' | ');
+  const last = lines.at(-1) ?? '';
+  if (!last.startsWith('{')) return { said, remedy: otherwise };
+  const { msg, remedy } = parseJsonObject(last);
+  return {
+    said: typeof msg === 'string' ? msg : said,
+    remedy: typeof remedy === 'string' ? remedy : otherwise,
+  };
+}
+
+/** The identity of a server that runs, for a state file. */
+export function identityOf(server: RunningServer): ProcessIdentity | undefined {
+  return server.pid === 0 ? undefined : identifyProcess(server.pid);
 }
 
 // === Helpers ===
+
+/** An object without fields when the line was cut, as by a crash in the middle of it. */
+function parseJsonObject(text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch (error) {
+    if (error instanceof SyntaxError) return {};
+    throw error;
+  }
+}
 
 /** `nice` and `setpriv` replace themselves by the command, so the pid stays the one we know. */
 function wrapCommand(server: ServerCommand, options: LaunchOptions): [string, ...string[]] {
@@ -142,21 +174,11 @@ async function waitUntilReady(
   const logFile = server.logFile;
   while (!(await server.isReady())) {
     if (outcome !== undefined) {
-      throw fault('STACK_SERVICE_EXITED', { service, outcome, logFile, tail: tailOf(logFile) });
+      throw fault('STACK_SERVICE_EXITED', { service, outcome, ...lastWords(logFile) });
     }
     if (Date.now() > deadlineMs) {
       throw fault('STACK_SERVICE_NOT_READY', { service, seconds: withinMs / 1000, logFile });
     }
     await wait(PROBE_EVERY_MS);
   }
-}
-
-/** The identity of a server that runs, for a state file. */
-export function identityOf(server: RunningServer): ProcessIdentity | undefined {
-  return server.pid === 0 ? undefined : identifyProcess(server.pid);
-}
-
-/** Name of a log without its path and ending. */
-export function logName(logFile: string): string {
-  return basename(logFile, '.log');
 }
