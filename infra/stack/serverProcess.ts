@@ -55,9 +55,13 @@ export function launch(server: ServerCommand, options: LaunchOptions = {}): Runn
     env: { ...process.env, ...server.env },
   });
   closeSync(log);
-  const exited = exitOf(child);
   // A command that could not be started has no pid; `exited` says why.
   const pid = child.pid ?? 0;
+  const exited = exitOf(child).then((outcome) => {
+    // Its own children would hold ports, files and memory beside the next life of the process.
+    if (pid !== 0) send(-pid, 'SIGKILL');
+    return outcome;
+  });
   const ready = waitUntilReady(server, exited, options.readyWithinMs ?? 60_000);
   ready.catch(() => {}); // Whoever awaits it gets the rejection; nobody has to.
   const end = async (signal: NodeJS.Signals) => {
@@ -143,13 +147,16 @@ function wrapCommand(server: ServerCommand, options: LaunchOptions): [string, ..
 
 /** Signals the whole group when `pid` leads one, else the process alone; a dead one is no error. */
 function signalGroup(pid: number, signal: NodeJS.Signals): void {
-  for (const target of [-pid, pid]) {
-    try {
-      process.kill(target, signal);
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
+  if (!send(-pid, signal)) send(pid, signal);
+}
+
+/** Whether there was such a process, or, below zero, such a group. */
+function send(target: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(target, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
   }
 }
 
