@@ -4,6 +4,8 @@ import { registerClean } from './clean.ts';
 import { registerDown } from './down.ts';
 import { registerLogs } from './logs.ts';
 import { registerPs } from './ps.ts';
+import { registerSimulate } from './simulate.ts';
+import { registerSql } from './sql.ts';
 import { registerUp } from './up.ts';
 
 /** Adds one or more commands to the program; one file of this folder a command. */
@@ -15,6 +17,8 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerClean,
   registerPs,
   registerLogs,
+  registerSql,
+  registerSimulate,
 ];
 
 /** Runs one command line. Exit codes: 0 ok, 1 failed, 2 usage. */

@@ -79,6 +79,12 @@ const CATALOG = {
     message: 'the object {key} is not in the store {uri}',
     remedy: 'if it belongs to an old version it was vacuumed: read a newer one; else restore it',
   },
+  LAKE_PARTITION_COLUMN: {
+    domain: 'user',
+    retry: 'never',
+    message: '{table} cannot be partitioned by {column}: no such column, or a type without one spelling',
+    remedy: 'partition by a date, a string, an integer, a boolean or a decimal',
+  },
   LAKE_PARTITION_VALUE: {
     domain: 'internal',
     retry: 'never',
@@ -96,6 +102,12 @@ const CATALOG = {
     retry: 'never',
     message: '{table} cannot be {verb}: it needs {needs}',
     remedy: 'use an engine that supports these Delta features, or rewrite the table without them',
+  },
+  LAKE_REARRANGED_ROWS: {
+    domain: 'internal',
+    retry: 'never',
+    message: 'compaction of {table} read {expected} rows and wrote {actual}; nothing was committed',
+    remedy: 'report it with the log of the table; the data is as it was',
   },
   LAKE_RELEASE_CORRUPT: {
     domain: 'external',
@@ -145,6 +157,12 @@ const CATALOG = {
     message: 'the type {type} has no counterpart in a table',
     remedy: 'cast it: sums of integers to BIGINT or DECIMAL, times to TIMESTAMPTZ, others to VARCHAR',
   },
+  LAKE_VACUUM_RETENTION: {
+    domain: 'user',
+    retry: 'never',
+    message: 'a retention of {hours} hours may delete files that readers and writers still use',
+    remedy: 'keep at least 7 days, or force it when nothing else uses the table',
+  },
   LAKE_VERSION_NOT_FOUND: {
     domain: 'user',
     retry: 'never',
@@ -152,6 +170,12 @@ const CATALOG = {
     remedy: 'list the versions with: ./tidemark table history {table}',
   },
   // sql
+  SQL_CANCELLED: {
+    domain: 'user',
+    retry: 'never',
+    message: 'the statement was cancelled',
+    remedy: 'run it again',
+  },
   SQL_FAILED: {
     domain: 'user',
     retry: 'never',
@@ -273,6 +297,13 @@ const CATALOG = {
     retry: 'backoff',
     message: 'another runner committed first in each of {tries} tries',
     remedy: 'let one runner finish, then run again; nothing is lost or doubled',
+  },
+  // ingestion
+  CONTRACT_INVALID: {
+    domain: 'user',
+    retry: 'never',
+    message: 'the contract of topic {topic} is not valid: {problems}',
+    remedy: 'correct the contract and start again',
   },
 } as const satisfies Record<string, ErrorDefinition>;
 
