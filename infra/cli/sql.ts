@@ -30,11 +30,10 @@ export const registerSql: RegisterCommand = (program) => {
     .argument('[statement]', 'the SELECT; - reads it from stdin')
     .option('--file <path>', 'read the statement from a file')
     .option('--release <number>', 'read an older release (default: the newest)', parseCount)
-    .option(
-      '--timeout <duration>',
-      'stop the statement after this time, such as 500ms, 60s, 5m',
-      parseTimeout,
-      60_000,
+    .addOption(
+      new Option('--timeout <duration>', 'stop the statement after this time, such as 500ms, 60s, 5m')
+        .argParser(parseTimeout)
+        .default(60_000, '60s'),
     )
     .addOption(new Option('--json', 'print one JSON array, a row a line, all digits kept').conflicts('csv'))
     .addOption(new Option('--csv', 'print CSV (RFC 4180) with a header'))
