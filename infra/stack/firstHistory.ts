@@ -1,5 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { z } from 'zod';
+import type { Config } from '../core/config.ts';
+import { openStore } from '../lake.ts';
 import { runCli } from './cliChild.ts';
 import { stackPaths } from './stackPaths.ts';
 import type { UpDeps } from './stackUp.ts';
@@ -32,7 +34,7 @@ export async function markSeeding(
   const paths = stackPaths(config.homeDir);
   if (!config.demo) rmSync(paths.seedingFile, { force: true });
   const begun = existsSync(paths.seedingFile);
-  if (!config.demo || !(begun || (mayBegin && (await lakeIsEmpty(signal))))) return undefined;
+  if (!config.demo || !(begun || (mayBegin && (await lakeIsEmpty(config))))) return undefined;
   mkdirSync(paths.runDir, { recursive: true });
   writeFileSync(paths.seedingFile, '');
   return { heldBack: ['jobs', 'demo'], makeHistory: () => makeHistory(deps, signal) };
@@ -55,9 +57,11 @@ export async function landFirstHistory(
 
 // === Helpers ===
 
-async function lakeIsEmpty(signal: AbortSignal): Promise<boolean> {
-  const tables = await runCli(['table', 'list', '--json'], signal);
-  return !tables.includes('"bronze.');
+/** No table of the landed layer has anything yet. */
+async function lakeIsEmpty(config: Config): Promise<boolean> {
+  const store = await openStore(config);
+  for await (const _object of store.list('bronze/')) return false;
+  return true;
 }
 
 async function makeHistory({ config, say }: UpDeps, signal: AbortSignal): Promise<HistoryFile[]> {
@@ -68,10 +72,8 @@ async function makeHistory({ config, say }: UpDeps, signal: AbortSignal): Promis
     signal,
   );
   say('history made');
-  return filesOf(historyDir, made);
+  return historyReport.parse(JSON.parse(made)).files;
 }
 
-function filesOf(dir: string, _report: string): HistoryFile[] {
-  const names = readdirSync(dir).filter((name) => name.endsWith('.parquet'));
-  return names.map((name) => ({ topic: name.replace('.parquet', ''), path: join(dir, name) }));
-}
+/** What `simulate --history --json` prints, as far as it matters here. */
+const historyReport = z.object({ files: z.array(z.object({ topic: z.string(), path: z.string() })) });
