@@ -1,13 +1,12 @@
-import { createHash } from 'node:crypto';
 import {
   closeSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
-
 } from 'node:fs';
 import { join } from 'node:path';
 import { openDuckdb, type SqlSession, sqlText } from '../../infra/core/duckdb.ts';
@@ -16,9 +15,8 @@ import { HISTORY_LABEL_DELAY, type LabelRecord, labelsOf } from './labelling.ts'
 import { type PastEvent, pastEvents } from './timeline.ts';
 import { createWorld } from './world.ts';
 
-export interface HistoryOptions {
-  /** A sub-directory named for the parameters is made in it. */
-  readonly dir: string;
+/** What a history is a function of. */
+export interface HistoryParameters {
   readonly seed: number;
   readonly days: number;
   /** The last moment of the history, in ms since 1970; must not lie in the future. */
@@ -30,6 +28,11 @@ export interface HistoryOptions {
   readonly fraudRate: number;
 }
 
+export interface HistoryOptions extends HistoryParameters {
+  /** Gets one file a topic and a few more; what else is in it stays. */
+  readonly dir: string;
+}
+
 export interface HistoryFile {
   readonly topic: string;
   /** Parquet: `key` and `value` VARCHAR, `arrived_at` TIMESTAMPTZ, in order of arrival. */
@@ -39,64 +42,63 @@ export interface HistoryFile {
 
 export interface History {
   readonly dir: string;
-  /** False when the files of these parameters were already there. */
-  readonly written: boolean;
   readonly endMs: number;
   /** One a domain, then the labels that were known by `endMs`. */
   readonly files: readonly HistoryFile[];
-  /** NDJSON of the labels that become known later, in order of `availableAtMs`, for live traffic to send. */
-  readonly pendingLabelsPath: string;
 }
 
 /** Raised with each change of the generator, so that old files are not taken for new ones. */
 const GENERATOR_VERSION = 1;
 
-const MANIFEST = 'manifest.json';
-
 /**
- * Writes what happened in the `days` before `endMs`: a Parquet file a topic for `land --from`. Files
- * of the same parameters are found again instead.
+ * Writes what happened in the `days` before `endMs`: a Parquet file a topic for `land --from`, and the
+ * labels that become known later. Files of the same parameters are left as they are (`written` false).
  */
-export async function writeHistory(options: HistoryOptions): Promise<History> {
-  const { dir: parent, ...parameters } = options;
-  const key = JSON.stringify({ version: GENERATOR_VERSION, ...parameters });
-  const dir = join(parent, createHash('sha256').update(key).digest('hex').slice(0, 16));
-  const known = readHistory(dir);
-  if (known !== undefined) return { ...known, written: false };
-  const scratchDir = `${dir}.${process.pid}.tmp`;
+export async function writeHistory(options: HistoryOptions): Promise<History & { written: boolean }> {
+  const { dir, ...parameters } = options;
+  const known = readManifest(dir);
+  if (known !== undefined && known.parameters === parametersKey(parameters)) {
+    return { ...historyOf(dir, known), written: false };
+  }
+  const scratchDir = join(dir, `.writing-${process.pid}`);
   mkdirSync(scratchDir, { recursive: true });
   try {
-    const history = await writeFiles(options, scratchDir);
-    writeFileSync(join(scratchDir, MANIFEST), JSON.stringify({ ...history, parameters }, null, 2));
-    rmSync(dir, { recursive: true, force: true });
-    renameSync(scratchDir, dir); // COMMIT POINT: a directory of this name is complete
+    const files = await writeFiles(parameters, scratchDir);
+    const manifest = { parameters: parametersKey(parameters), endMs: parameters.endMs, files };
+    rmSync(join(dir, MANIFEST), { force: true });
+    for (const name of readdirSync(scratchDir)) renameSync(join(scratchDir, name), join(dir, name));
+    writeFileSync(join(scratchDir, MANIFEST), JSON.stringify(manifest));
+    renameSync(join(scratchDir, MANIFEST), join(dir, MANIFEST)); // COMMIT POINT: all other files are there
+    return { ...historyOf(dir, manifest), written: true };
   } finally {
     rmSync(scratchDir, { recursive: true, force: true });
   }
-  return { ...expectHistory(dir), written: true };
 }
 
-/** The history that `writeHistory` left in `dir`, or undefined when there is none. */
-export function readHistory(dir: string): Omit<History, 'written'> | undefined {
-  let text: string;
-  try {
-    text = readFileSync(join(dir, MANIFEST), 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  const manifest = JSON.parse(text) as Manifest;
-  return {
-    dir,
-    endMs: manifest.endMs,
-    files: manifest.files.map(({ topic, rows }) => ({ topic, rows, path: join(dir, `${topic}.parquet`) })),
-    pendingLabelsPath: join(dir, PENDING_LABELS),
-  };
+/** The history in `dir`, or undefined when there is none. */
+export function readHistory(dir: string): History | undefined {
+  const manifest = readManifest(dir);
+  return manifest === undefined ? undefined : historyOf(dir, manifest);
 }
 
-/** The labels of `pendingLabelsPath`. */
-export function readPendingLabels(path: string): LabelRecord[] {
-  return readFileSync(path, 'utf8')
+/**
+ * The end of the history in `dir` when it has these parameters and ended at most `maxAgeMs` before
+ * `nowMs`: whoever has no wish of his own takes it, and need not make another one.
+ */
+export function recentEndMs(
+  dir: string,
+  parameters: Omit<HistoryParameters, 'endMs'>,
+  { nowMs, maxAgeMs }: { readonly nowMs: number; readonly maxAgeMs: number },
+): number | undefined {
+  const manifest = readManifest(dir);
+  if (manifest === undefined || manifest.endMs > nowMs || manifest.endMs < nowMs - maxAgeMs) return undefined;
+  const same = manifest.parameters === parametersKey({ ...parameters, endMs: manifest.endMs });
+  return same ? manifest.endMs : undefined;
+}
+
+/** The labels that become known after the end of the history in `dir`, in this order. */
+export function readPendingLabels(dir: string): LabelRecord[] {
+  return readFileSync(join(dir, PENDING_LABELS), 'utf8')
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as LabelRecord);
@@ -104,12 +106,14 @@ export function readPendingLabels(path: string): LabelRecord[] {
 
 // === Helpers ===
 
+const MANIFEST = 'manifest.json';
 const PENDING_LABELS = 'pending_labels.ndjson';
 
 /** Memory of the Parquet writer. */
 const DUCKDB_BYTES = 512 * 2 ** 20;
 
 interface Manifest {
+  readonly parameters: string;
   readonly endMs: number;
   readonly files: readonly { readonly topic: string; readonly rows: number }[];
 }
@@ -120,8 +124,29 @@ interface ArrivedRecord {
   readonly arrivedAtMs: number;
 }
 
-async function writeFiles(options: HistoryOptions, dir: string): Promise<Manifest> {
-  const { seed, actors, domains, days, endMs, fraudRate } = options;
+function parametersKey({ seed, days, endMs, actors, domains, fraudRate }: HistoryParameters): string {
+  return JSON.stringify({ version: GENERATOR_VERSION, seed, days, endMs, actors, domains, fraudRate });
+}
+
+function historyOf(dir: string, { endMs, files }: Manifest): History {
+  return {
+    dir,
+    endMs,
+    files: files.map(({ topic, rows }) => ({ topic, rows, path: join(dir, `${topic}.parquet`) })),
+  };
+}
+
+function readManifest(dir: string): Manifest | undefined {
+  try {
+    return JSON.parse(readFileSync(join(dir, MANIFEST), 'utf8')) as Manifest;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function writeFiles(parameters: HistoryParameters, dir: string): Promise<Manifest['files']> {
+  const { seed, actors, domains, days, endMs, fraudRate } = parameters;
   const world = createWorld({ seed, actorsPerDomain: actors });
   await using duckdb = await openDuckdb({ memoryBytes: DUCKDB_BYTES, threads: 1 });
   await using session = await duckdb.connect();
@@ -140,7 +165,7 @@ async function writeFiles(options: HistoryOptions, dir: string): Promise<Manifes
   files.push({ topic: LABELS_TOPIC, rows: known.length });
   const pending = labels.slice(known.length).map((label) => `${JSON.stringify(label)}\n`);
   writeFileSync(join(dir, PENDING_LABELS), pending.join(''));
-  return { endMs, files };
+  return files;
 }
 
 function collectLabels(events: readonly PastEvent[], seed: number, labels: LabelRecord[]): void {
@@ -173,10 +198,4 @@ function writeLines(path: string, records: readonly ArrivedRecord[]): void {
   } finally {
     closeSync(file);
   }
-}
-
-function expectHistory(dir: string): Omit<History, 'written'> {
-  const history = readHistory(dir);
-  if (history === undefined) throw new Error(`the history in ${dir} is gone`);
-  return history;
 }

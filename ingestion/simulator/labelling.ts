@@ -58,6 +58,13 @@ export function labelsOf(
   return [record(first), record(corrected)];
 }
 
+/** The label as it reads when it became known by `nowMs` at the latest. */
+export function availableBy(label: LabelRecord, nowMs: number): LabelRecord {
+  if (label.availableAtMs <= nowMs) return label;
+  const value = label.value.replace(/"label_available_at":"[^"]+"/, `"label_available_at":"${isoMs(nowMs)}"`);
+  return { ...label, value, availableAtMs: nowMs };
+}
+
 // === Helpers ===
 
 const MISTAKEN_TYPES = ['fraud_chargeback_fraud', 'fraud_friendly_fraud'];
