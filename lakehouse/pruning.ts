@@ -1,4 +1,4 @@
-import type { AddFile } from './actions.ts';
+import type { AddFile, PartitionValues } from './actions.ts';
 import { type DeltaType, duckdbType } from './schema.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -22,6 +22,15 @@ export function pruneFiles(
     const stats = parseStats(add);
     return tests.every((mayMatch) => mayMatch(add, stats));
   });
+}
+
+/** The live files of these partitions; a partition may name some of the partition columns. Pure. */
+export function filesOfPartitions(snapshot: Snapshot, partitions: readonly PartitionValues[]): AddFile[] {
+  return [...snapshot.files.values()].filter((add) =>
+    partitions.some((values) =>
+      Object.entries(values).every(([name, value]) => (add.partitionValues[name] ?? null) === value),
+    ),
+  );
 }
 
 // === Helpers ===

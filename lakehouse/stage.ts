@@ -17,7 +17,10 @@ export interface StageRequest {
   readonly partitionValues: PartitionValues;
   /** SQL of an ORDER BY, so that statistics of files are narrow. */
   readonly orderBy?: string;
-  /** The schema to write when it is wider than the table's: the commit that follows brings it. */
+  /**
+   * The columns to write when they are not the table's: wider (the commit that follows brings the new
+   * schema) or narrower (the columns that are left out read as null).
+   */
   readonly schema?: readonly DeltaField[];
   /** False for files that only re-arrange rows. */
   readonly dataChange?: boolean;
@@ -55,6 +58,35 @@ export async function stageFile(lake: Lake, snapshot: Snapshot, request: StageRe
   }
 }
 
+/**
+ * Like `stageFile` for rows of many partitions: the query runs once, then each partition becomes a
+ * file. The partition values are taken from the query's partition columns.
+ */
+export async function stagePartitions(
+  lake: Lake,
+  snapshot: Snapshot,
+  request: Omit<StageRequest, 'partitionValues'>,
+): Promise<AddFile[]> {
+  const { partitionColumns } = snapshot;
+  if (partitionColumns.length === 0) return stageFile(lake, snapshot, { ...request, partitionValues: {} });
+  const { session } = request;
+  const rows = sqlName(`staged_${randomUUID()}`);
+  await session.run(`CREATE TEMP TABLE ${rows} AS ${request.select}`);
+  try {
+    const values = partitionColumns.map((name) => `CAST(${sqlName(name)} AS VARCHAR) AS ${sqlName(name)}`);
+    const partitions = await session.rows(`SELECT DISTINCT ${values.join(', ')} FROM ${rows} ORDER BY ALL`);
+    const adds: AddFile[] = [];
+    for (const partition of partitions) {
+      const partitionValues = partition as PartitionValues;
+      const select = `FROM ${rows} WHERE ${partitionFilter(partitionColumns, partitionValues)}`;
+      adds.push(...(await stageFile(lake, snapshot, { ...request, select, partitionValues })));
+    }
+    return adds;
+  } finally {
+    await session.run(`DROP TABLE ${rows}`);
+  }
+}
+
 /** The columns that data files hold: all but the partition columns. Pure. */
 export function dataFields(
   schema: readonly DeltaField[],
@@ -80,6 +112,15 @@ async function copyToParquet(
   );
   if (row === undefined) return { rows: 0, bytes: 0, columns: new Map() };
   return writtenFile(row);
+}
+
+function partitionFilter(partitionColumns: readonly string[], values: PartitionValues): string {
+  const tests = partitionColumns.map((name) => {
+    const value = values[name] ?? null;
+    const text = `CAST(${sqlName(name)} AS VARCHAR)`;
+    return value === null ? `${text} IS NULL` : `${text} = ${sqlText(value)}`;
+  });
+  return tests.join(' AND ');
 }
 
 function checkNotNull(table: string, fields: readonly DeltaField[], written: WrittenFile): void {

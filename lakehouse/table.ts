@@ -10,7 +10,7 @@ import { commitKey, logPrefix, tablePath } from './logPath.ts';
 import { listCommits, loadSnapshot, readCommit, readTail, type TablePlace } from './logReader.ts';
 import { checkColumnNames, type DeltaField, serializeSchema } from './schema.ts';
 import { replay, type Snapshot } from './snapshot.ts';
-import { type StageRequest, stageFile } from './stage.ts';
+import { type StageRequest, stageFile, stagePartitions } from './stage.ts';
 
 export interface CommitSummary {
   readonly version: number;
@@ -35,6 +35,8 @@ export interface LakeTable {
   commits(fromExclusive: number, toInclusive: number): AsyncIterable<Commit>;
   /** Writes a query's rows as a data file of one partition; a commit makes it visible. */
   stage(request: StageRequest): Promise<AddFile[]>;
+  /** Writes a query's rows as one data file for each partition that they have. */
+  stagePartitions(request: Omit<StageRequest, 'partitionValues'>): Promise<AddFile[]>;
   commit(transaction: Transaction): Promise<CommitResult>;
 }
 
@@ -63,6 +65,7 @@ export async function openTableAt(lake: Lake, place: TablePlace): Promise<LakeTa
 /** Creates the table; when somebody else did, or was faster, opens theirs. @throws LAKE_COLUMN_NAME */
 export async function createTable(lake: Lake, spec: TableSpec): Promise<LakeTable> {
   checkColumnNames(spec.fields);
+  checkPartitionColumns(spec);
   const existing = await openTable(lake, spec.name);
   if (existing !== undefined) return existing;
   const body = firstCommit(lake, spec);
@@ -128,6 +131,7 @@ function tableOf(lake: Lake, place: TablePlace, opened: Snapshot): LakeTable {
     history: async (limit = 20) => readHistory(lake, place, { newest: (await newest()).version, limit }),
     commits: (from, to) => readCommits(lake, place, { from, to }),
     stage: (request) => stageFile(lake, cached, request),
+    stagePartitions: (request) => stagePartitions(lake, cached, request),
     commit: async (transaction) => {
       const { result, commits } = await commitTransaction(lake, place, transaction);
       advance(commits);
@@ -137,6 +141,17 @@ function tableOf(lake: Lake, place: TablePlace, opened: Snapshot): LakeTable {
       return result;
     },
   };
+}
+
+/** Types whose text is the same for every writer; texts of timestamps are not. */
+const PARTITION_TYPE = /^(string|long|integer|short|byte|date|boolean|decimal.*)$/;
+
+function checkPartitionColumns(spec: TableSpec): void {
+  for (const name of spec.partitionColumns) {
+    const type = spec.fields.find((f) => f.name === name)?.type;
+    if (typeof type === 'string' && PARTITION_TYPE.test(type)) continue;
+    throw fault('LAKE_PARTITION_COLUMN', { table: spec.name, column: name });
+  }
 }
 
 function firstCommit(lake: Lake, spec: TableSpec): Uint8Array {

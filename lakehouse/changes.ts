@@ -1,0 +1,24 @@
+import type { AddFile, RemoveFile } from './actions.ts';
+import type { LakeTable } from './table.ts';
+
+/** What an incremental reader of a table gets: files whose rows came or went between two versions. */
+export interface TableChanges {
+  /** Files that brought rows, oldest first, whether or not they are still live. */
+  readonly adds: readonly AddFile[];
+  /** Files whose rows went; an append-only reader must recompute or refuse when there are any. */
+  readonly removes: readonly RemoveFile[];
+}
+
+/**
+ * The changes of the versions (from, to]. Files that only re-arrange rows (compaction) are left out:
+ * their rows came before. @throws LAKE_LOG_TRUNCATED when a version is no longer in the log
+ */
+export async function readChanges(table: LakeTable, from: number, to: number): Promise<TableChanges> {
+  const adds: AddFile[] = [];
+  const removes: RemoveFile[] = [];
+  for await (const commit of table.commits(from, to)) {
+    adds.push(...commit.adds.filter((add) => add.dataChange));
+    removes.push(...commit.removes.filter((remove) => remove.dataChange));
+  }
+  return { adds, removes };
+}
