@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { fault } from '../infra/core/errorCatalog.ts';
+import { classifyError } from '../infra/core/errors.ts';
 import type { Logger } from '../infra/core/ports.ts';
 import { jitteredBackoff } from '../infra/core/retry.ts';
 import type { Lake } from '../lakehouse/lake.ts';
@@ -10,7 +11,7 @@ import { type ModelView, type PinnedTable, runStep, viewModel } from './modelSte
 import { type Project, selectModels } from './project.ts';
 import type { ModelReport, RunReport } from './report.ts';
 import { decideFor, type RunState, readsSources, reportOf, settle } from './runState.ts';
-import { projectRuns, recordUnpublishedRun } from './runsTable.ts';
+import { projectRuns, recordFailedRun, recordUnpublishedRun } from './runsTable.ts';
 
 export interface RunDeps {
   readonly lake: Lake;
@@ -39,18 +40,13 @@ const SOURCE_LAYER = 'bronze.';
  * @throws RUN_CONTENDED, MODEL_UNKNOWN, and errors of the object store
  */
 export async function runModels(deps: RunDeps, request: RunRequest = {}): Promise<RunReport> {
-  const run = randomUUID();
-  for (let attempt = 0; attempt < TRIES; attempt += 1) {
-    const report = await tryRun(deps, request, run);
-    if ('outcome' in report) {
-      await projectRuns(deps.lake);
-      if (report.outcome === 'unchanged') await recordUnpublishedRun(deps.lake, report);
-      return report;
-    }
-    deps.log.info({ run, attempt, why: report.why }, 'another run was faster; planning again');
-    await deps.lake.clock.sleep(jitteredBackoff(attempt), request.signal);
+  const startedMs = deps.lake.clock.nowMs();
+  try {
+    return await runUntilPublished(deps, request);
+  } catch (error) {
+    if (!request.signal?.aborted) await noteFailure(deps, { startedMs, error });
+    throw error;
   }
-  throw fault('RUN_CONTENDED', { tries: TRIES });
 }
 
 /** What a run would do now, model by model; nothing is written. */
@@ -73,6 +69,32 @@ export async function planRun(deps: RunDeps, request: RunRequest = {}): Promise<
 }
 
 // === Helpers ===
+
+async function runUntilPublished(deps: RunDeps, request: RunRequest): Promise<RunReport> {
+  const { lake, log } = deps;
+  const run = randomUUID();
+  for (let attempt = 0; attempt < TRIES; attempt += 1) {
+    const report = await tryRun(deps, request, run);
+    if ('outcome' in report) {
+      await projectRuns(lake);
+      if (report.outcome === 'unchanged') await recordUnpublishedRun(lake, report);
+      return report;
+    }
+    log.info({ run, attempt, why: report.why }, 'another run was faster; planning again');
+    await lake.clock.sleep(jitteredBackoff(attempt), request.signal);
+  }
+  throw fault('RUN_CONTENDED', { tries: TRIES });
+}
+
+/** The error that ended the run is what the caller sees, also when the lake cannot take the note. */
+async function noteFailure(deps: RunDeps, failure: { startedMs: number; error: unknown }): Promise<void> {
+  const { code, message } = classifyError(failure.error);
+  try {
+    await recordFailedRun(deps.lake, { startedMs: failure.startedMs, error: `${code}: ${message}` });
+  } catch (error) {
+    deps.log.warn({ err: error }, 'the failed run could not be noted in the lake');
+  }
+}
 
 /** One try from fresh heads, or why it has to start over. */
 async function tryRun(

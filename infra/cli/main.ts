@@ -4,6 +4,7 @@ import { registerClean } from './clean.ts';
 import { registerDown } from './down.ts';
 import { registerLogs } from './logs.ts';
 import { registerPs } from './ps.ts';
+import { registerRun } from './run.ts';
 import { registerSimulate } from './simulate.ts';
 import { registerSql } from './sql.ts';
 import { registerUp } from './up.ts';
@@ -17,6 +18,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerClean,
   registerPs,
   registerLogs,
+  registerRun,
   registerSql,
   registerSimulate,
 ];

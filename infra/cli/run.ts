@@ -1,0 +1,112 @@
+import { isComplete, type ModelReport, type RunReport } from '../../transforms/report.ts';
+import { planRun, runModels } from '../../transforms/run.ts';
+import { paymentContent } from '../content.ts';
+import { loadConfig } from '../core/config.ts';
+import { armCrashPoint } from '../core/crashPoint.ts';
+import { createLogger } from '../core/logger.ts';
+import { openLake } from '../lake.ts';
+import { openTransforms } from '../transforms.ts';
+import type { RegisterCommand } from './main.ts';
+
+interface RunOptions {
+  readonly plan?: boolean;
+  readonly json?: boolean;
+}
+
+/** `tidemark run`: brings models up to date and publishes them as one release. */
+export const registerRun: RegisterCommand = (program) => {
+  program
+    .command('run')
+    .description('bring silver and gold up to date with bronze and publish them as one release')
+    .argument(
+      '[selectors...]',
+      'models: gold.hourly_metrics, silver, model+ (what reads it), +model (what it reads)',
+    )
+    .option('--plan', 'show what would run and why; write nothing')
+    .option('--json', 'print the run as JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tidemark run                          all models that have something new
+  tidemark run silver.transactions+     this model and everything that reads it
+  tidemark run --plan`,
+    )
+    .action(runAction);
+};
+
+// === Helpers ===
+
+async function runAction(select: string[], options: RunOptions): Promise<void> {
+  const config = loadConfig(process.env);
+  const log = createLogger({ name: 'run', level: 'warn' });
+  await using lake = await openLake(config, { log, crashPoint: armCrashPoint(config.crashAt) });
+  const deps = await openTransforms(lake, paymentContent, log);
+  if (options.plan) {
+    printPlan(await planRun(deps, { select }), options);
+    return;
+  }
+  const report = await runModels(deps, { select, onModel: (model) => console.error(progressLine(model)) });
+  printReport(report, options);
+  if (!isComplete(report)) process.exitCode = 1;
+}
+
+function printPlan(models: readonly ModelReport[], options: RunOptions): void {
+  const rows = models.map(({ model, kind, action, why }) => ({ model, kind, action, why }));
+  if (options.json) console.log(JSON.stringify(rows));
+  else printColumns(['model', 'kind', 'action', 'why'], rows.map(Object.values));
+}
+
+function printReport(report: RunReport, options: RunOptions): void {
+  const { run, outcome, release, summary } = report;
+  if (options.json) {
+    console.log(JSON.stringify({ run, outcome, release, ...summary }));
+    return;
+  }
+  const names = ['model', 'kind', 'action', 'rows_in', 'rows_written', 'quarantined', 'seconds', 'audits'];
+  printColumns(
+    names,
+    summary.models.map((m) => [
+      ...[m.model, m.kind, m.action, m.rows_in, m.rows_written, m.rows_quarantined],
+      m.seconds.toFixed(2),
+      auditCell(m),
+    ]),
+  );
+  for (const model of summary.models) printProblems(model);
+  console.error(
+    outcome === 'published' ? `release ${release} published` : `nothing new; release ${release} stands`,
+  );
+}
+
+function printProblems(model: ModelReport): void {
+  if (model.error !== null) console.error(`${model.model}: ${model.error}`);
+  for (const audit of model.audits.filter((a) => a.failures > 0)) {
+    console.error(
+      `${model.model}: audit ${audit.name} (${audit.severity}) found ${audit.failures} rows, such as`,
+    );
+    for (const example of audit.examples) console.error(`  ${example}`);
+  }
+}
+
+function progressLine({ model, action, why, rows_written, seconds }: ModelReport): string {
+  const done = action === 'full' || action === 'incremental';
+  return `${model}: ${action} (${why})${done ? `, ${rows_written} rows in ${seconds.toFixed(2)} s` : ''}`;
+}
+
+function auditCell({ audits }: ModelReport): string {
+  const broken = audits.filter((a) => a.failures > 0);
+  if (audits.length === 0) return '-';
+  return broken.length === 0 ? `${audits.length} ok` : `${broken.length} of ${audits.length} broken`;
+}
+
+function printColumns(names: readonly string[], rows: readonly (readonly unknown[])[]): void {
+  const table = [names, ...rows].map((row) => row.map(String));
+  const widths = names.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
+  for (const row of table)
+    console.log(
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    );
+}
