@@ -109,8 +109,7 @@ async function compactBin(
 ): Promise<{ add: AddFile | undefined; version: number } | undefined> {
   const { bin, options } = work;
   const base = await table.snapshot();
-  if (bin.files.some((file) => ![...base.files.values()].some((live) => live.path === file.path)))
-    return undefined;
+  if (bin.files.some((file) => !base.files.has(fileKey(file.path)))) return undefined;
   const adds = await rewrite(lake, base, { bin, options });
   const result = await table.commit({
     operation: 'OPTIMIZE',

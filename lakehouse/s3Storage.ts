@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
+  CreateBucketCommand,
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
@@ -41,6 +42,22 @@ const MULTIPART_BYTES = 32 * 2 ** 20;
 const CONNECT_WITHIN_MS = 5_000;
 const ANSWER_WITHIN_MS = 30_000;
 const RETRY_BUDGET = { initialMs: 100, maxDelayMs: 2_000, totalTimeoutMs: 60_000 };
+
+/** Makes the bucket; one that is there already is no error. @throws LAKE_STORE_UNAVAILABLE */
+export async function createBucket(
+  access: Pick<S3Options, 'endpoint' | 'region' | 'accessKeyId' | 'secretAccessKey'>,
+  bucket: string,
+): Promise<void> {
+  const client = connect(access);
+  try {
+    await client.send(new CreateBucketCommand({ Bucket: bucket }));
+  } catch (error) {
+    if (error instanceof S3ServiceException && error.name.startsWith('BucketAlready')) return;
+    throw unavailable(`s3://${bucket}`, error);
+  } finally {
+    client.destroy();
+  }
+}
 
 /** A store in an S3 bucket; the only import of the S3 client. */
 export async function createS3Store(options: S3Options): Promise<ObjectStore> {
@@ -89,7 +106,9 @@ export async function createS3Store(options: S3Options): Promise<ObjectStore> {
 // === Helpers ===
 
 /** One attempt a call: retries are ours, since a repeated conditional put would meet itself. */
-function connect(options: S3Options): S3Client {
+function connect(
+  options: Pick<S3Options, 'endpoint' | 'region' | 'accessKeyId' | 'secretAccessKey'>,
+): S3Client {
   const { accessKeyId, secretAccessKey } = options;
   return new S3Client({
     region: options.region,
