@@ -1,7 +1,7 @@
 import { type ErrorDefinition, type ErrorDetails, TidemarkError } from './errors.ts';
 
 /**
- * Every error that Tidemark raises on purpose, by code. Sorted by room. A test holds this table
+ * Every error that Tidemark raises deliberately, by code. Sorted by room. A test holds this table
  * against `docs/errors.md` and against the code that throws.
  */
 const CATALOG = {
@@ -225,16 +225,22 @@ const CATALOG = {
     message: '{tool} could not be brought: {detail}',
     remedy: "check the network and the disk, then run 'make setup' again",
   },
+  STACK_NO_SUCH_LOG: {
+    domain: 'user',
+    retry: 'never',
+    message: 'there is no log {name}, only: {known}',
+    remedy: 'name one of: {known}',
+  },
   STACK_NOT_UP: {
     domain: 'external',
     retry: 'backoff',
-    message: '{service} does not start: {problem}',
-    remedy: '{remedy}',
+    message: '{service} does not start: {problem} ({advice})',
+    remedy: "resolve that and run the command again; './tidemark logs {service}' shows more",
   },
   STACK_PORT_BUSY: {
     domain: 'user',
     retry: 'never',
-    message: '{service} cannot listen on port {port}: {holder} holds it',
+    message: '{service} cannot listen on port {port} ({setting}): {holder} holds it',
     remedy: 'stop that process, or set {setting} to a free port and run the command again',
   },
   STACK_POSTGRES_FAILED: {
@@ -243,22 +249,16 @@ const CATALOG = {
     message: 'PostgreSQL could not be set up: {detail}',
     remedy: 'run Tidemark as another user than root, or name a server of yours in TIDEMARK_POSTGRES_URL',
   },
-  STACK_NO_SUCH_LOG: {
-    domain: 'user',
-    retry: 'never',
-    message: 'there is no log {name}',
-    remedy: 'name one of: {known}',
-  },
   STACK_SERVICE_EXITED: {
     domain: 'external',
     retry: 'backoff',
-    message: '{service} ended with {outcome} before it was ready: {said}',
-    remedy: '{remedy}',
+    message: '{service} ended with {outcome} before it was ready: {said} (log: {logFile})',
+    remedy: 'read {logFile}; the supervisor tries again by itself',
   },
   STACK_SERVICE_NOT_READY: {
     domain: 'external',
     retry: 'backoff',
-    message: '{service} was not ready after {seconds} s',
+    message: '{service} was not ready after {seconds} s (log: {logFile})',
     remedy: 'read {logFile}; on a slow or busy machine run the command again',
   },
   STACK_STEP_FAILED: {
@@ -270,8 +270,8 @@ const CATALOG = {
   STACK_TOOL_MISSING: {
     domain: 'user',
     retry: 'never',
-    message: '{tool} is missing',
-    remedy: '{command}',
+    message: "{tool} is missing; it comes with '{command}'",
+    remedy: 'run: {command}',
   },
   // transforms
   MODEL_INVALID: {

@@ -41,7 +41,7 @@ bring_kafka() {
     say "fetching the jars of Kafka $kafka_version by maven (43 MB)"
     rm -rf "$home.new"
     mkdir -p "$home" "$home.new"
-    mvn -q -B -f "$here/broker.pom.xml" dependency:copy-dependencies \
+    mvn -q -B -Dstyle.color=never -f "$here/broker.pom.xml" dependency:copy-dependencies \
       -DoutputDirectory="$home.new" -DincludeScope=runtime >&2 || fail "maven could not fetch Kafka (see above)"
     mv "$home.new" "$home/libs"
   fi

@@ -24,7 +24,7 @@ const DAYS = '60';
 
 /**
  * Decides whether a first history is wanted: the demo is on, and the lake is empty or an earlier `up`
- * was interrupted while it landed one. The decision is kept in a file, so that the next `up` goes on.
+ * was interrupted while it landed one. A file remembers that, so that the next `up` goes on.
  */
 export async function markSeeding(
   deps: UpDeps,

@@ -34,7 +34,6 @@ export interface KafkaServer extends RunningServer {
 }
 
 export const KAFKA_VERSION = '4.4.0';
-const JAVA_HINT = "run 'make setup', or install a Java runtime of version 17 or later";
 
 /** Prepares the directory and starts the broker; `ready` says when clients may come. */
 export function startKafka(options: KafkaServerOptions, launchOptions: LaunchOptions = {}): KafkaServer {
@@ -98,7 +97,7 @@ export function formattedTemplate(toolsDir: string): string {
 export function classPath(toolsDir: string): string {
   const libs = join(kafkaHome(toolsDir), 'libs');
   if (!existsSync(libs)) {
-    throw fault('STACK_TOOL_MISSING', { tool: 'the Kafka broker', command: "run 'make setup'" });
+    throw fault('STACK_TOOL_MISSING', { tool: 'the Kafka broker', command: 'make setup' });
   }
   const jars = readdirSync(libs).filter((name) => name.endsWith('.jar'));
   return jars
@@ -109,7 +108,7 @@ export function classPath(toolsDir: string): string {
 
 /** The Java runtime. @throws STACK_TOOL_MISSING */
 export function java(): string {
-  return requireExecutable('java', JAVA_HINT);
+  return requireExecutable('java', 'make setup');
 }
 
 // === Helpers ===
@@ -132,7 +131,7 @@ function kafkaUuid(): string {
   return Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
 }
 
-/** Quick restarts (sessions of 2 s), small buffers, one node; topics are only made on purpose. */
+/** Quick restarts (sessions of 2 s), small buffers, one node; topics are never made by accident. */
 export function serverProperties({ dir, port, controllerPort }: KafkaServerOptions): string {
   return `process.roles=broker,controller
 node.id=1

@@ -65,9 +65,15 @@ async function makeClassArchive(toolsDir: string, scratch: string): Promise<void
   if (existsSync(fresh)) renameSync(fresh, archive);
 }
 
-/** The scratch directory may be on another file system, where a rename is impossible. */
+/** The scratch directory may be on another file system; Kafka writes files that only their owner reads. */
 function moveAcross(from: string, to: string): void {
-  const done = spawnSync('sh', ['-c', 'cp -R "$1" "$2.tmp" && mv "$2.tmp" "$2"', 'sh', from, to]);
+  const done = spawnSync('sh', [
+    '-c',
+    'cp -R "$1" "$2.tmp" && chmod -R u+w,a+rX "$2.tmp" && mv "$2.tmp" "$2"',
+    'sh',
+    from,
+    to,
+  ]);
   if (done.status !== 0) throw fault('STACK_BRING_FAILED', { tool: 'kafka', detail: String(done.stderr) });
 }
 

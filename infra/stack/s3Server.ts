@@ -39,7 +39,7 @@ export function s3Binary(toolsDir: string): string {
   if (existsSync(path)) return path;
   throw fault('STACK_TOOL_MISSING', {
     tool: 'the S3 server versitygw',
-    command: "install Go 1.25 or later and run 'sh infra/stack/bring.sh s3'",
+    command: 'sh infra/stack/bring.sh s3 (with Go 1.25 or later)',
   });
 }
 

@@ -95,28 +95,18 @@ export async function endProcess(identity: ProcessIdentity, signal: NodeJS.Signa
   }
 }
 
-/** What a process said last, and what to do about it. */
-export interface LastWords {
-  readonly said: string;
-  readonly remedy: string;
-}
-
 /** The last words of a log: our own processes end with a JSON line, others with what they like. */
-export function lastWords(logFile: string): LastWords {
+export function lastWords(logFile: string): string {
   const lines = existsSync(logFile) ? readFileSync(logFile, 'utf8').trim().split('\n') : [];
-  return parseLastWords(lines, `read ${logFile}`);
+  return parseLastWords(lines);
 }
 
-/** The message and the remedy of a last line of ours, else the last lines as they are. Pure. */
-export function parseLastWords(lines: readonly string[], otherwise: string): LastWords {
-  const said = lines.slice(-4).join(' | ');
+/** Message and remedy of a last line of ours, else the last lines as they are. Pure. */
+export function parseLastWords(lines: readonly string[]): string {
   const last = lines.at(-1) ?? '';
-  if (!last.startsWith('{')) return { said, remedy: otherwise };
-  const { msg, remedy } = parseJsonObject(last);
-  return {
-    said: typeof msg === 'string' ? msg : said,
-    remedy: typeof remedy === 'string' ? remedy : otherwise,
-  };
+  const { msg, remedy } = last.startsWith('{') ? parseJsonObject(last) : {};
+  if (typeof msg !== 'string') return lines.slice(-4).join(' | ');
+  return typeof remedy === 'string' ? `${msg}; ${remedy}` : msg;
 }
 
 /** The identity of a server that runs, for a state file. */
@@ -127,9 +117,9 @@ export function identityOf(server: RunningServer): ProcessIdentity | undefined {
 // === Helpers ===
 
 /** An object without fields when the line was cut, as by a crash in the middle of it. */
-function parseJsonObject(text: string): Record<string, unknown> {
+function parseJsonObject(text: string): { msg?: unknown; remedy?: unknown } {
   try {
-    return JSON.parse(text) as Record<string, unknown>;
+    return JSON.parse(text) as { msg?: unknown; remedy?: unknown };
   } catch (error) {
     if (error instanceof SyntaxError) return {};
     throw error;
@@ -181,7 +171,7 @@ async function waitUntilReady(
   const logFile = server.logFile;
   while (!(await server.isReady())) {
     if (outcome !== undefined) {
-      throw fault('STACK_SERVICE_EXITED', { service, outcome, ...lastWords(logFile) });
+      throw fault('STACK_SERVICE_EXITED', { service, outcome, logFile, said: lastWords(logFile) });
     }
     if (Date.now() > deadlineMs) {
       throw fault('STACK_SERVICE_NOT_READY', { service, seconds: withinMs / 1000, logFile });

@@ -11,7 +11,7 @@ const processState = z.strictObject({
   name: z.string(),
   /**
    * `waiting` for what it needs, `starting`, `running` (its probe said ready), `backoff` between two
-   * starts, `stopped` on purpose.
+   * starts, `stopped` because it was asked to.
    */
   status: z.enum(['waiting', 'starting', 'running', 'backoff', 'stopped']),
   sinceMs: z.number(),

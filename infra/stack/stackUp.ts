@@ -108,6 +108,6 @@ function notUp(process: ProcessState | undefined): Error {
   return fault('STACK_NOT_UP', {
     service: process?.name ?? 'the supervisor',
     problem: process?.problem?.message ?? 'it was not ready in time',
-    remedy: process?.problem?.remedy ?? `read ${process?.logFile ?? 'the logs (tidemark logs supervisor)'}`,
+    advice: process?.problem?.remedy ?? `read ${process?.logFile ?? 'the logs (tidemark logs supervisor)'}`,
   });
 }

@@ -124,8 +124,8 @@ async function runOnce(keeper: Keeper): Promise<{ ranMs: number; problem: StackP
     if (!signal.aborted) board.update(spec.name, { status: 'running' });
     const outcome = await server.exited;
     if (signal.aborted) await stopped;
-    const { said, remedy } = lastWords(spec.logFile);
-    const problem = { code: 'STACK_SERVICE_ENDED', message: `it ended with ${outcome}: ${said}`, remedy };
+    const message = `it ended with ${outcome}: ${lastWords(spec.logFile)}`;
+    const problem = { code: 'ENDED', message, remedy: `read ${spec.logFile}` };
     return { ranMs: deps.clock.nowMs() - readyAtMs, problem };
   } catch (error) {
     const { code, message, remedy } = classifyError(error);

@@ -108,7 +108,7 @@ test('a busy port is named with its holder and its setting, and is taken once it
   await new Promise<void>((listening) => server.listen(port, '127.0.0.1', listening));
   run(storyteller('a', { ports: [{ port, setting: 'SOME_PORT' }] }));
   await expect.poll(() => state('a')?.problem?.code).toBe('STACK_PORT_BUSY');
-  expect(state('a')?.problem?.message).toContain(`port ${port}: process ${process.pid} (`);
+  expect(state('a')?.problem?.message).toContain(`port ${port} (SOME_PORT): process ${process.pid} (`);
   expect(state('a')?.problem?.remedy).toContain('SOME_PORT');
   expect(story()).toBe('');
   await new Promise((closed) => server.close(closed));
