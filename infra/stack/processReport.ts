@@ -5,7 +5,7 @@ import { observedStatus, type ProcessState, readLiveState, readStackState } from
 import { alignColumns, humanDuration } from './tables.ts';
 
 /** One supervised process as people and scripts see it; keys are stable. */
-export interface ProcessReport {
+interface ProcessReport {
   readonly name: string;
   readonly status: ProcessState['status'] | 'dead';
   readonly pid: number | null;

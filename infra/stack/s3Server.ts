@@ -33,8 +33,10 @@ export function startS3(options: S3ServerOptions, launchOptions: LaunchOptions =
   return { ...launch(s3Command(options, access), launchOptions), access };
 }
 
+// === Helpers ===
+
 /** The server's binary. @throws STACK_TOOL_MISSING */
-export function s3Binary(toolsDir: string): string {
+function s3Binary(toolsDir: string): string {
   const path = join(toolsDir, `versitygw-${VERSITYGW_VERSION}`, 'versitygw');
   if (existsSync(path)) return path;
   throw fault('STACK_TOOL_MISSING', {
@@ -42,8 +44,6 @@ export function s3Binary(toolsDir: string): string {
     command: 'sh infra/stack/bring.sh s3 (with Go 1.25 or later)',
   });
 }
-
-// === Helpers ===
 
 function accessOf(port: number): S3Access {
   return {
