@@ -3,7 +3,7 @@ import type { Contract, ContractRule } from './contract.ts';
 import { type FastPattern, fastPatternOf, timeOfMatch } from './fastPattern.ts';
 import { type BadRecord, bad, type Judgement } from './judgement.ts';
 import { type JsonTree, NumberText, parseObject, rescuedJson, typeObject } from './strictJson.ts';
-import { parseInstant, utcDate } from './timestamp.ts';
+import { isArrival, parseInstant, utcDate } from './timestamp.ts';
 
 /** A record as Kafka or a history file has it. */
 export interface RawRecord {
@@ -48,7 +48,8 @@ export function compileDecoder(contract: Contract): Decoder {
 
 /** hot path. Undefined: nothing is said about the record. */
 function quickly({ key, value, arrivedAtMs }: RawRecord, contract: Contract, fast: FastPattern) {
-  if (value === null || key === null || value.length > MAX_VALUE_BYTES || arrivedAtMs < 0) return undefined;
+  if (value === null || key === null || value.length > MAX_VALUE_BYTES || !isArrival(arrivedAtMs))
+    return undefined;
   const match = fast.regexp.exec(value.toString('latin1'));
   if (match === null || match[fast.keyGroup] !== key.toString('latin1')) return undefined;
   const eventTimeMs = timeOfMatch(match[fast.timeGroup] as string);
@@ -58,7 +59,7 @@ function quickly({ key, value, arrivedAtMs }: RawRecord, contract: Contract, fas
 
 function slowly(record: RawRecord, contract: Contract, rules: readonly CompiledRule[]): Judgement {
   const { key, value, arrivedAtMs } = record;
-  if (arrivedAtMs < 0) return bad('time', 'NO_ARRIVAL', 'the record has no timestamp');
+  if (!isArrival(arrivedAtMs)) return bad('time', 'NO_ARRIVAL', `timestamp ${arrivedAtMs}`);
   const text = textOf(value);
   if (typeof text !== 'string') return text;
   const parsed = parseObject(text);

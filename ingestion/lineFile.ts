@@ -14,8 +14,10 @@ const BUFFER_BYTES = 262_144;
 export interface LineFile extends Disposable {
   /** Path for readers of this process, valid until disposal. Everything written before is there. */
   flush(): string;
-  /** One line of three parts; the parts hold no newline. hot path. */
-  writeLine(head: string, body: Uint8Array | undefined, tail: string): void;
+  /** A line: the members of `head`, an unfinished object, and those of `object`. hot path. */
+  writeMerged(head: string, object: Uint8Array): void;
+  /** A line of its own, without a newline. */
+  writeText(line: string): void;
   readonly lines: number;
   readonly bytes: number;
   readonly longestLine: number;
@@ -40,22 +42,17 @@ class BufferedLineFile implements LineFile {
     this.#fd = fd;
   }
 
-  writeLine(head: string, body: Uint8Array | undefined, tail: string): void {
-    // Three bytes is the most that UTF-8 needs for a character of JavaScript.
-    const bound = (head.length + tail.length) * 3 + (body?.length ?? 0) + 1;
-    const buffer = this.#room(bound);
-    const start = this.#used;
-    let at = start + buffer.write(head, start, 'utf8');
-    if (body !== undefined) {
-      buffer.set(body, at);
-      at += body.length;
-    }
-    at += buffer.write(tail, at, 'utf8');
-    buffer[at] = NEWLINE;
-    this.#used = at + 1;
-    this.lines += 1;
-    this.bytes += this.#used - start;
-    if (this.#used - start > this.longestLine) this.longestLine = this.#used - start;
+  writeMerged(head: string, object: Uint8Array): void {
+    const buffer = this.#room(head.length * MAX_UTF8 + object.length + 1);
+    const middle = this.#used + buffer.write(head, this.#used, 'utf8');
+    buffer.set(object, middle);
+    buffer[middle] = COMMA;
+    this.#endLine(buffer, middle + object.length);
+  }
+
+  writeText(line: string): void {
+    const buffer = this.#room(line.length * MAX_UTF8 + 1);
+    this.#endLine(buffer, this.#used + buffer.write(line, this.#used, 'utf8'));
   }
 
   flush(): string {
@@ -66,6 +63,15 @@ class BufferedLineFile implements LineFile {
 
   [Symbol.dispose](): void {
     closeSync(this.#fd);
+  }
+
+  #endLine(buffer: Buffer, at: number): void {
+    buffer[at] = NEWLINE;
+    const bytes = at + 1 - this.#used;
+    this.#used = at + 1;
+    this.lines += 1;
+    this.bytes += bytes;
+    if (bytes > this.longestLine) this.longestLine = bytes;
   }
 
   #room(bytes: number): Buffer {
@@ -87,6 +93,10 @@ class BufferedLineFile implements LineFile {
 }
 
 const NEWLINE = 0x0a;
+/** Takes the place of the object's opening brace. */
+const COMMA = 0x2c;
+/** Bytes that UTF-8 needs at most for one unit of a JavaScript string. */
+const MAX_UTF8 = 3;
 
 function openNameless(scratchDir: string): number {
   const path = join(isWritable(MEMORY_DIR) ? MEMORY_DIR : scratchDir, `tidemark-${randomUUID()}.ndjson`);

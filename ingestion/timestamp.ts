@@ -41,3 +41,11 @@ export function formatInstant({
 export function utcDate(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
 }
+
+/** Whether a record's timestamp can be its arrival: there, and within the calendar. */
+export function isArrival(ms: number): boolean {
+  return ms >= 0 && ms <= LAST_MS;
+}
+
+/** The end of the year 9999. */
+const LAST_MS = 253_402_300_799_999;

@@ -12,6 +12,12 @@ const CATALOG = {
     message: 'the environment is not a valid configuration: {problems}',
     remedy: 'set the named variables as shown in infra/core/config.ts and start again',
   },
+  KAFKA_MESSAGE_TOO_LARGE: {
+    domain: 'user',
+    retry: 'never',
+    message: 'the broker refuses a record for its size: {detail}',
+    remedy: 'raise max.message.bytes of the topic, or send smaller records',
+  },
   KAFKA_TOPIC_COMPACTED: {
     domain: 'user',
     retry: 'never',
@@ -324,7 +330,7 @@ const CATALOG = {
     domain: 'external',
     retry: 'never',
     message: 'topic {topic} had {partitions} partitions, now it has {now}: keys moved to other partitions',
-    remedy: 'set partitions: {now} in the contract of {topic}, then run ./tidemark topics adopt {topic}',
+    remedy: 'set partitions: {now} in the contract of {topic} and start again',
   },
   LANDING_RETENTION_OVERTOOK: {
     domain: 'external',

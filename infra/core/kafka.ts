@@ -32,7 +32,7 @@ export interface SentRange {
 }
 
 export interface KafkaProducer extends AsyncDisposable {
-  /** Resolves when all in-sync replicas have the records; survives an outage of a minute. @throws KAFKA_UNAVAILABLE */
+  /** Resolves when all in-sync replicas have the records; survives an outage of a minute. @throws KAFKA_UNAVAILABLE, KAFKA_MESSAGE_TOO_LARGE */
   send(topic: string, records: readonly OutgoingRecord[]): Promise<SentRange[]>;
 }
 
@@ -223,6 +223,9 @@ async function reached<T>(brokers: readonly string[], call: () => Promise<T>): P
     return await call();
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
+    if ((error as { type?: string }).type === 'MESSAGE_TOO_LARGE') {
+      throw fault('KAFKA_MESSAGE_TOO_LARGE', { detail }, error);
+    }
     throw fault('KAFKA_UNAVAILABLE', { brokers: brokers.join(','), detail }, error);
   }
 }

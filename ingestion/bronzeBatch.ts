@@ -1,0 +1,157 @@
+import type { KafkaHeaders } from '../infra/core/kafkaGroup.ts';
+import type { Decoder } from './decoder.ts';
+import type { BadRecord } from './judgement.ts';
+import { type LineFile, openLineFile } from './lineFile.ts';
+import { isArrival, utcDate } from './timestamp.ts';
+
+/** A record with its place. */
+export interface PlacedRecord {
+  readonly partition: number;
+  readonly offset: number;
+  readonly arrivedAtMs: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers?: KafkaHeaders | undefined;
+}
+
+/** A bad record as it came, for the dead-letter topic. */
+export interface DeadLetter extends PlacedRecord {
+  readonly error: BadRecord;
+}
+
+/** Consecutive offsets of one partition in a batch. */
+export interface LandedRange {
+  /** The txn that must still stand when the batch is committed; undefined: none yet. */
+  readonly expected: number | undefined;
+  readonly from: number;
+  /** Exclusive: where the next batch goes on. Gaps of the log are inside. */
+  readonly to: number;
+  readonly fetched: number;
+  readonly good: number;
+  readonly bad: number;
+}
+
+/** Rows of one arrival date. */
+export interface DayOfLines {
+  /** `YYYY-MM-DD`, null for records without an arrival. */
+  readonly arrivalDate: string | null;
+  readonly file: LineFile;
+}
+
+/** Judged records on their way into one commit: lines by day of arrival, and how far they reach. */
+export class BronzeBatch implements Disposable {
+  readonly startedMs: number;
+  readonly ranges = new Map<number, LandedRange>();
+  readonly deadLetters: DeadLetter[] = [];
+  rows = 0;
+  #letterBytes = 0;
+  readonly #decoder: Decoder;
+  readonly #scratchDir: string;
+  readonly #days = new Map<string | null, DayOfLines>();
+  #dayNumber = Number.NaN;
+  #day: DayOfLines | undefined;
+
+  constructor(options: { decoder: Decoder; scratchDir: string; startedMs: number }) {
+    this.#decoder = options.decoder;
+    this.#scratchDir = options.scratchDir;
+    this.startedMs = options.startedMs;
+  }
+
+  /** Bytes that the batch holds, in files and in memory. */
+  get bytes(): number {
+    let bytes = this.#letterBytes;
+    for (const { file } of this.#days.values()) bytes += file.bytes;
+    return bytes;
+  }
+
+  get days(): readonly DayOfLines[] {
+    return [...this.#days.values()];
+  }
+
+  /** Judges a record and writes its line. True when it is good. hot path. */
+  add(record: PlacedRecord): boolean {
+    const judgement = this.#decoder.judge(record);
+    const { file } = this.#dayOf(record.arrivedAtMs);
+    this.rows += 1;
+    if (judgement.kind === 'good') {
+      file.writeMerged(headOf(record, judgement.rescued), judgement.json);
+      return true;
+    }
+    file.writeText(badLine(record, judgement));
+    // A copy: the record's bytes are a view of a whole fetch.
+    const value = record.value === null ? null : Buffer.from(record.value);
+    this.deadLetters.push({ ...record, value, error: judgement });
+    this.#letterBytes += (value?.length ?? 0) + (record.key?.length ?? 0);
+    return false;
+  }
+
+  /** The partition was read up to `to`, with these counts on top of what the batch has of it. */
+  advance(partition: number, step: LandedRange): void {
+    const range = this.ranges.get(partition);
+    this.ranges.set(
+      partition,
+      range === undefined
+        ? step
+        : {
+            ...range,
+            to: step.to,
+            fetched: range.fetched + step.fetched,
+            good: range.good + step.good,
+            bad: range.bad + step.bad,
+          },
+    );
+  }
+
+  [Symbol.dispose](): void {
+    for (const { file } of this.#days.values()) file[Symbol.dispose]();
+    this.#days.clear();
+    this.#day = undefined;
+    this.#dayNumber = Number.NaN;
+  }
+
+  #dayOf(arrivedAtMs: number): DayOfLines {
+    const dayNumber = Math.floor(arrivedAtMs / DAY_MS);
+    if (this.#day !== undefined && dayNumber === this.#dayNumber) return this.#day;
+    const arrivalDate = isArrival(arrivedAtMs) ? utcDate(arrivedAtMs) : null;
+    const day = this.#days.get(arrivalDate) ?? { arrivalDate, file: openLineFile(this.#scratchDir) };
+    this.#days.set(arrivalDate, day);
+    this.#dayNumber = dayNumber;
+    this.#day = day;
+    return day;
+  }
+}
+
+// === Helpers ===
+
+const DAY_MS = 86_400_000;
+
+/** The members that a line has of itself, see `LINE_COLUMNS`; the object is left open. hot path. */
+function headOf(record: PlacedRecord, rescued: string | undefined): string {
+  let head = `{"_p":${record.partition},"_o":${record.offset}`;
+  if (isArrival(record.arrivedAtMs)) head += `,"_t":${record.arrivedAtMs}`;
+  const headers = record.headers === undefined ? undefined : headersJson(record.headers);
+  if (headers !== undefined) head += `,"_h":${JSON.stringify(headers)}`;
+  if (rescued !== undefined) head += `,"_x":${JSON.stringify(rescued)}`;
+  return head;
+}
+
+function badLine(record: PlacedRecord, { code, stage, detail }: BadRecord): string {
+  const { key, value } = record;
+  const members = [`"_e":${JSON.stringify({ code, stage, detail: detail.toWellFormed() })}`];
+  if (key !== null) members.push(`"_k":${JSON.stringify(key.toString('utf8'))}`);
+  if (value !== null) members.push(`"_r":"${value.toString('base64')}"`);
+  return `${headOf(record, undefined)},${members.join(',')}}`;
+}
+
+/** `[[key, value], …]` as JSON text; undefined when there are no headers. */
+function headersJson(headers: KafkaHeaders): string | undefined {
+  let pairs: [string, string | null][] | undefined;
+  for (const key in headers) {
+    pairs ??= [];
+    const value = headers[key];
+    for (const one of Array.isArray(value) ? value : [value]) {
+      pairs.push([key, one === undefined || one === null ? null : one.toString('utf8')]);
+    }
+  }
+  return pairs === undefined ? undefined : JSON.stringify(pairs);
+}
