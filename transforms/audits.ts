@@ -1,5 +1,6 @@
 import { type SqlRow, sqlText } from '../infra/core/duckdb.ts';
 import type { Audit, Model } from './model.ts';
+import { runModelSql } from './modelSql.ts';
 import type { Project } from './project.ts';
 import type { Relations } from './relations.ts';
 import { parseSql, renderSql, type SqlTemplate } from './sqlTemplate.ts';
@@ -27,7 +28,10 @@ export function quarantineSql(model: Model): string | undefined {
   return `nullif(concat_ws('; ', ${cases.join(', ')}), '')`;
 }
 
-/** Runs all audits of a model over the relation `this`: the rows that this run computed. */
+/**
+ * Runs all audits of a model over the rows that this run computed: row audits over all of them, set
+ * audits over `this`, which leaves the quarantined ones out. @throws MODEL_SQL_FAILED
+ */
 export async function runAudits(
   project: Project,
   model: Model,
@@ -37,20 +41,19 @@ export async function runAudits(
   for (const audit of model.audits) {
     const template = parseSql(failuresSql(project, audit));
     const relation = await relations.bind('audit', [template], () => undefined);
-    const sql = renderSql(template, { relation });
-    const [count] = await relations.session.rows(`select count(*) as n from (${sql})`);
-    const failures = Number(count?.['n'] ?? 0);
-    const examples =
-      failures === 0 ? [] : await relations.session.rows(`select * from (${sql}) limit ${EXAMPLES}`);
+    const failures = `create or replace temp table failures as ${renderSql(template, { relation })}`;
+    await runModelSql(model, relations.session, failures);
+    const [count] = await relations.session.rows('select count(*) as n from failures');
+    const examples = await relations.session.rows(`select * from failures limit ${EXAMPLES}`);
     const { name, scope, severity } = audit;
-    results.push({ name, scope, severity, failures, examples });
+    results.push({ name, scope, severity, failures: Number(count?.['n']), examples });
   }
   return results;
 }
 
-/** A query for the rows of `this` that break the audit. Pure. */
+/** A query for the rows that break the audit. Pure. */
 export function failuresSql(project: Project, audit: Audit): string {
-  if (audit.scope === 'row') return `select * from this where (${predicateOf(audit)}) is false`;
+  if (audit.scope === 'row') return `select * from result where (${predicateOf(audit)}) is false`;
   if (audit.sql !== undefined) return spelledSql(audit.sql);
   const [first = '', table = '', other = ''] = audit.arguments;
   switch (audit.test) {

@@ -6,6 +6,7 @@ import type { Snapshot } from '../lakehouse/snapshot.ts';
 import { quarantineSql } from './audits.ts';
 import type { Gains } from './gains.ts';
 import type { Model } from './model.ts';
+import { runModelSql, sqlList } from './modelSql.ts';
 import { QUARANTINE, type Relations } from './relations.ts';
 import { renderSql, type SqlBinding, type SqlTemplate } from './sqlTemplate.ts';
 
@@ -21,7 +22,7 @@ export interface Computation {
 /**
  * Makes the temporary table `result`: all rows of the model (`full`) or those that what is new
  * determines (`incremental`), with `_quarantine` when the model has row audits, and the view `this`
- * over its rows. For kinds by key and by partition it makes the table `touched` as well.
+ * over the rows that are not quarantined. For kinds by key and by partition it makes the table `touched` as well.
  * @throws MODEL_SQL_FAILED, LAKE_OBJECT_MISSING
  */
 export async function computeResult(work: Computation, mode: 'full' | 'incremental'): Promise<void> {
@@ -35,23 +36,9 @@ export async function computeResult(work: Computation, mode: 'full' | 'increment
       : `select *, ${quarantine} as ${QUARANTINE} from (${body})`;
   const query = `${audited}${keepTouched(model, mode)}${keepFirst(model)}`;
   await runModelSql(model, relations.session, `create or replace temp table result as ${query}`);
-  await relations.session.run('create or replace temp view this as select * from result');
+  const isClean = quarantine === undefined ? '' : ` where ${QUARANTINE} is null`;
+  await relations.session.run(`create or replace temp view this as select * from result${isClean}`);
   await checkKeys(model, relations.session);
-}
-
-/** Columns of a relation as SQL for a row comparison: `a, b`. Pure. */
-export function sqlList(columns: readonly string[]): string {
-  return columns.map(sqlName).join(', ');
-}
-
-/** Runs SQL that the model's author wrote, so that its errors are the model's. @throws MODEL_SQL_FAILED */
-export async function runModelSql(model: Model, session: SqlSession, sql: string): Promise<void> {
-  try {
-    await session.run(sql);
-  } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
-    throw fault('MODEL_SQL_FAILED', { model: model.name, detail }, error);
-  }
 }
 
 // === Helpers ===

@@ -1,5 +1,6 @@
 import { isFault } from '../infra/core/errorCatalog.ts';
 import { type AddFile, fileKey, type RemoveFile } from '../lakehouse/actions.ts';
+import { readChanges, type TableChanges } from '../lakehouse/changes.ts';
 import type { LakeTable } from '../lakehouse/table.ts';
 import type { Gain } from './plan.ts';
 
@@ -10,43 +11,43 @@ export interface Gains {
   readonly removes: readonly AddFile[];
 }
 
-const NOTHING: Gains = Object.freeze({ kind: 'none', adds: [], removes: [] });
-
 /**
  * What `table` gained in (from, to]: commits that only re-arranged rows (compaction) bring nothing,
  * files that came and went inside the range cancel out. Truncated history is the value `lost`.
  */
 export async function gainsOf(table: LakeTable, from: number, to: number): Promise<Gains> {
-  const adds = new Map<string, AddFile>();
-  const removes = new Map<string, AddFile>();
   try {
-    for await (const commit of table.commits(from, to)) {
-      for (const remove of commit.removes.filter((r) => r.dataChange)) takeFile({ adds, removes }, remove);
-      for (const add of commit.adds.filter((a) => a.dataChange)) adds.set(fileKey(add.path), add);
-    }
+    return netGains(await readChanges(table, from, to));
   } catch (error) {
-    if (isFault(error, 'LAKE_LOG_TRUNCATED')) return { ...NOTHING, kind: 'lost' };
+    if (isFault(error, 'LAKE_LOG_TRUNCATED')) return { kind: 'lost', adds: [], removes: [] };
     throw error;
   }
-  if (adds.size === 0 && removes.size === 0) return NOTHING;
-  const kind = removes.size === 0 ? 'append' : 'rewrite';
-  return { kind, adds: [...adds.values()], removes: [...removes.values()] };
+}
+
+/** Files that came more often than they went, and the other way round. Pure. */
+export function netGains(changes: TableChanges): Gains {
+  const net = new Map<string, { file: AddFile; times: number }>();
+  const count = (file: AddFile, step: 1 | -1): void => {
+    const entry = net.get(fileKey(file.path)) ?? { file, times: 0 };
+    entry.times += step;
+    net.set(fileKey(file.path), entry);
+  };
+  for (const add of changes.adds) count(add, 1);
+  for (const remove of changes.removes) count(fileOfRemove(remove), -1);
+  const adds = [...net.values()].filter(({ times }) => times > 0).map(({ file }) => file);
+  const removes = [...net.values()].filter(({ times }) => times < 0).map(({ file }) => file);
+  if (removes.length > 0) return { kind: 'rewrite', adds, removes };
+  return { kind: adds.length > 0 ? 'append' : 'none', adds, removes };
 }
 
 // === Helpers ===
 
-function takeFile(
-  state: { readonly adds: Map<string, AddFile>; readonly removes: Map<string, AddFile> },
-  remove: RemoveFile,
-): void {
-  const key = fileKey(remove.path);
-  if (state.adds.delete(key)) return;
-  const { path, partitionValues, size } = remove;
-  state.removes.set(key, {
+function fileOfRemove({ path, partitionValues, size }: RemoveFile): AddFile {
+  return {
     path,
     partitionValues: partitionValues ?? {},
     size: size ?? 0,
     modificationTime: 0,
     dataChange: true,
-  });
+  };
 }

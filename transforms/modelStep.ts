@@ -1,5 +1,5 @@
 import { isFault } from '../infra/core/errorCatalog.ts';
-import { classifyError, TidemarkError } from '../infra/core/errors.ts';
+import { TidemarkError } from '../infra/core/errors.ts';
 import type { Lake } from '../lakehouse/lake.ts';
 import type { Snapshot } from '../lakehouse/snapshot.ts';
 import { type LakeTable, openTable } from '../lakehouse/table.ts';
@@ -11,17 +11,10 @@ import type { Action, InputState } from './plan.ts';
 import { progressAppId, progressUpdates } from './progress.ts';
 import { auditTablesOf, definitionHash, inputTablesOf, type Project } from './project.ts';
 import { openRelations, QUARANTINE, type Relations } from './relations.ts';
-import {
-  commitModel,
-  createModelTable,
-  resultFields,
-  rowsIn,
-  type StagedChange,
-  sameColumns,
-  stageIncrement,
-  stageWhole,
-  type WriteTarget,
-} from './writeModel.ts';
+import { type StagedChange, type StageTarget, stageIncrement, stageWhole, sumRows } from './stageChange.ts';
+import { commitModel, createModelTable, resultFields, sameColumns } from './writeModel.ts';
+
+type WriteTarget = StageTarget & { readonly table: LakeTable };
 
 /** A table that models read in this run, at the one version that they all read. */
 export interface PinnedTable {
@@ -92,11 +85,9 @@ export async function runStep(context: StepContext, view: ModelView, action: Act
   try {
     return await computeAndCommit(context, view, action);
   } catch (error) {
-    // Files of old versions may be gone (vacuum), or the columns are others than the table's.
-    const needsWhole = isFault(error, 'LAKE_OBJECT_MISSING') || isFault(error, 'LAKE_SCHEMA_INCOMPATIBLE');
-    if (needsWhole && action.kind === 'incremental') {
-      const why = `${classifyError(error).message}: computed whole`;
-      return runStep(context, view, { kind: 'full', why });
+    // Vacuum may have removed files of old versions that were not consumed in time.
+    if (isFault(error, 'LAKE_OBJECT_MISSING') && action.kind === 'incremental') {
+      return runStep(context, view, { kind: 'full', why: `history is gone: ${error.message}` });
     }
     if (error instanceof TidemarkError && error.domain === 'user') return { kind: 'failed', action, error };
     throw error;
@@ -145,7 +136,8 @@ async function computeAndCommit(context: StepContext, view: ModelView, action: A
     };
   }
   const target = await openTarget(context, view, { relations, fields });
-  const change = mode === 'full' ? await stageWhole(target, fields) : await stageIncrement(target);
+  const newFields = sameColumns(target.base.schema, fields) ? undefined : fields;
+  const change = mode === 'full' ? await stageWhole(target, newFields) : await stageIncrement(target);
   const committed = await commitStep(context, view, { target, change });
   if (committed === undefined) return { kind: 'replan', why: `${model.name} was committed by another run` };
   return { kind: 'done', action, output: committed, work: { ...counted, change } };
@@ -190,7 +182,7 @@ function countRowsIn(view: ModelView, work: Computation, mode: 'full' | 'increme
   const files = view.inputs.flatMap(({ table }) =>
     mode === 'full' ? [...(work.pins.get(table)?.files.values() ?? [])] : (work.gains.get(table)?.adds ?? []),
   );
-  return files.reduce((rows, add) => rows + rowsIn(add), 0);
+  return sumRows(files);
 }
 
 async function countQuarantined({ model, relations }: Computation): Promise<number> {

@@ -1,0 +1,51 @@
+import type { Lake } from '../../lakehouse/lake.ts';
+import { optimizeTable } from '../../lakehouse/optimize.ts';
+import { listTables, openTable } from '../../lakehouse/table.ts';
+import { isComplete } from '../../transforms/report.ts';
+import { runModels } from '../../transforms/run.ts';
+import { runSchedule } from '../../transforms/schedule.ts';
+import { paymentContent } from '../content.ts';
+import { systemClock } from '../core/clock.ts';
+import { armCrashPoint } from '../core/crashPoint.ts';
+import { runProcess } from '../core/lifecycle.ts';
+import type { Logger } from '../core/ports.ts';
+import { openLake } from '../lake.ts';
+import { openTransforms } from '../transforms.ts';
+
+/** Bronze stays readable by place; other tables keep the order in which their files were written. */
+const BRONZE_ORDER = '_partition, _offset';
+
+/** The work of the clock: transforms and compaction, scheduled in PostgreSQL. */
+await runProcess('jobs', async ({ config, log, signal }) => {
+  await using lake = await openLake(config, { log, crashPoint: armCrashPoint(config.crashAt) });
+  const transforms = {
+    name: 'transforms',
+    everyMs: config.schedule.transformsMs,
+    run: async (stop: AbortSignal) => {
+      // Models are read at each run: an edited file counts from the next one on.
+      const deps = await openTransforms(lake, paymentContent, log);
+      const report = await runModels(deps, { signal: stop });
+      log.info(
+        { outcome: report.outcome, release: report.release, complete: isComplete(report) },
+        'run done',
+      );
+    },
+  };
+  const compaction = {
+    name: 'compaction',
+    everyMs: config.schedule.compactionMs,
+    run: (stop: AbortSignal) => compactAll(lake, { log, signal: stop }),
+  };
+  const postgresUrl = config.postgres.url;
+  await runSchedule({ postgresUrl, tasks: [transforms, compaction], clock: systemClock, log }, { signal });
+});
+
+async function compactAll(lake: Lake, { log, signal }: { log: Logger; signal: AbortSignal }): Promise<void> {
+  for (const name of await listTables(lake)) {
+    const table = await openTable(lake, name);
+    if (table === undefined) continue;
+    const order = name.startsWith('bronze.') ? { orderBy: BRONZE_ORDER } : {};
+    const { filesBefore, filesAfter } = await optimizeTable(lake, table, { ...order, signal });
+    if (filesBefore > 0) log.info({ table: name, filesBefore, filesAfter }, 'compacted');
+  }
+}
