@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import type { Lake } from '../lakehouse/lake.ts';
 import { createLocalStore } from '../lakehouse/localStorage.ts';
 import { probedStore } from '../lakehouse/probe.ts';
-import { createS3Store } from '../lakehouse/s3Storage.ts';
 import type { ObjectStore } from '../lakehouse/storage.ts';
 import { systemClock } from './core/clock.ts';
 import type { Config } from './core/config.ts';
@@ -52,6 +51,8 @@ export async function openStore(config: Config, clock: Clock = systemClock): Pro
   const match = /^s3:\/\/([^/]+)\/?(.*?)\/*$/.exec(uri);
   if (match === null) return createLocalStore(uri);
   const [, bucket = '', prefix = ''] = match;
+  // Loaded when needed: the client is slow to load, and a lake on the local disk has no use for it.
+  const { createS3Store } = await import('../lakehouse/s3Storage.ts');
   return createS3Store({ ...s3, bucket, prefix, cacheDir, cacheBytes, clock });
 }
 

@@ -7,6 +7,7 @@ import { registerPs } from './ps.ts';
 import { registerRun } from './run.ts';
 import { registerSimulate } from './simulate.ts';
 import { registerSql } from './sql.ts';
+import { registerTable } from './table.ts';
 import { registerUp } from './up.ts';
 
 /** Adds one or more commands to the program; one file of this folder a command. */
@@ -21,6 +22,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerRun,
   registerSql,
   registerSimulate,
+  registerTable,
 ];
 
 /** Runs one command line. Exit codes: 0 ok, 1 failed, 2 usage. */
