@@ -9,6 +9,7 @@ import { openTable } from '../../lakehouse/table.ts';
 import { tableHash } from '../../lakehouse/tableHash.ts';
 import { parseModel } from '../../transforms/model.ts';
 import { buildProject, type Project, type Seed } from '../../transforms/project.ts';
+import type { ModelReport, RunReport } from '../../transforms/report.ts';
 import { createTableLike, silentLog, stageRows, type TempLake } from '../support/tempLake.ts';
 
 /** A project from SQL texts, without files; seeds are files below the lake's directory. */
@@ -71,7 +72,14 @@ export function codeOf(error: unknown): string {
   return isFault(error, 'MODEL_INVALID') ? error.message : String(error);
 }
 
-/** A lake that counts and may spoil what is opened: the names of data files, in order. */
+/** What a run reports of one model. */
+export function modelReport(report: RunReport, model: string): ModelReport {
+  const found = report.summary.models.find((m) => m.model === model);
+  if (found === undefined) throw new Error(`the run says nothing of ${model}`);
+  return found;
+}
+
+/** A lake that notes the data files that are opened, in order. */
 export function watchFiles(lake: TempLake): { lake: TempLake; opened: string[] } {
   const opened: string[] = [];
   const store = {
