@@ -3,7 +3,7 @@ import { findByEnvironment, findByWorkingDirectory, identifyProcess } from './pr
 import { endProcess } from './serverProcess.ts';
 import type { StackPaths } from './stackPaths.ts';
 
-/** The variable by which a process is known to belong to the stack of a home directory. */
+/** By this variable a process, the supervisor included, is known to belong to the stack of a home. */
 export const STACK_MARKER = 'TIDEMARK_STACK';
 
 /**

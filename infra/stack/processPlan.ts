@@ -29,7 +29,7 @@ export function planProcesses(config: Config): ProcessSpec[] {
 // === Helpers ===
 
 /** A process of ours counts as ready when it has survived its start for this long. */
-const SURVIVED_MS = 1_000;
+const SURVIVED_MS = 2_000;
 
 const PROCESSES_DIR = join(import.meta.dirname, '..', 'processes');
 

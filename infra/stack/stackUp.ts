@@ -1,14 +1,16 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../core/config.ts';
 import { fault } from '../core/errorCatalog.ts';
 import type { Clock } from '../core/ports.ts';
-import { landFirstHistory, markSeeding, type Seeding } from './firstHistory.ts';
+import { beginSeeding, landFirstHistory, makeHistory } from './firstHistory.ts';
+import { STACK_MARKER } from './orphans.ts';
+import { planProcesses } from './processPlan.ts';
 import { settingsHash } from './settings.ts';
 import { bringDown } from './stackDown.ts';
 import { logFileOf, stackPaths } from './stackPaths.ts';
-import { type ProcessState, readLiveState, readStackState, type StackState } from './stackState.ts';
+import { type ProcessState, readLiveState, type StackState } from './stackState.ts';
 
 export interface UpDeps {
   readonly config: Config;
@@ -28,17 +30,21 @@ const LOOK_EVERY_MS = 100;
  *   history is made → history lands and is transformed → scheduled jobs and traffic begin
  * A second call finds everything there and changes nothing. When it fails, it stops what it started.
  */
-export async function bringUp(deps: UpDeps, { signal }: { signal: AbortSignal }): Promise<StackState> {
-  const { config } = deps;
-  const running = await reuseSupervisor(deps, signal);
-  const seeding = await markSeeding(deps, { mayBegin: !running, signal });
-  const history = seeding?.makeHistory();
+export async function bringUp(deps: UpDeps, outer: { signal: AbortSignal }): Promise<StackState> {
+  const running = await reuseSupervisor(deps, outer.signal);
+  const seeding = await beginSeeding(deps.config, { mayBegin: !running });
+  const heldBack = seeding ? heldBackProcesses(deps.config) : [];
+  const attempt = new AbortController();
+  const watch = { deps, signal: AbortSignal.any([outer.signal, attempt.signal]), said: new Set<string>() };
+  const seeded = seeding ? makeHistory(deps, watch.signal) : undefined;
+  seeded?.catch(() => {}); // It is awaited below, when the services run; until then it may fail.
   try {
-    if (!running) startSupervisor(config);
-    await waitForProcesses(deps, signal, (process) => !isHeldBack(process, seeding));
-    if (seeding !== undefined && history !== undefined) await landFirstHistory(deps, await history, signal);
-    return await waitForProcesses(deps, signal, () => true);
+    if (!running) startSupervisor(deps.config);
+    await waitForProcesses(watch, ({ name }) => !heldBack.includes(name));
+    if (seeded !== undefined) await landFirstHistory(deps, await seeded, watch.signal);
+    return await waitForProcesses(watch, () => true);
   } catch (error) {
+    attempt.abort();
     if (!running) await bringDown(deps);
     throw error;
   }
@@ -57,33 +63,43 @@ async function reuseSupervisor(deps: UpDeps, signal: AbortSignal): Promise<boole
   return false;
 }
 
+function heldBackProcesses(config: Config): string[] {
+  return planProcesses(config)
+    .filter((spec) => spec.heldBackBy !== undefined)
+    .map((spec) => spec.name);
+}
+
 /** Detached: it outlives this command and the terminal. */
 function startSupervisor(config: Config): void {
   const paths = stackPaths(config.homeDir);
   mkdirSync(paths.logsDir, { recursive: true });
-  rmSync(paths.stateFile, { force: true });
   const log = openSync(logFileOf(paths, 'supervisor'), 'a');
   const file = join(import.meta.dirname, '..', 'processes', 'supervisor.ts');
-  const child = spawn(process.execPath, [file], { detached: true, stdio: ['ignore', log, log] });
+  const child = spawn(process.execPath, [file], {
+    detached: true,
+    stdio: ['ignore', log, log],
+    env: { ...process.env, [STACK_MARKER]: config.homeDir },
+  });
   closeSync(log);
   child.unref();
 }
 
-function isHeldBack(process: ProcessState, seeding: Seeding | undefined): boolean {
-  return seeding?.heldBack.includes(process.name) === true;
+interface Watch {
+  readonly deps: UpDeps;
+  readonly signal: AbortSignal;
+  /** Processes that were already said to run. */
+  readonly said: Set<string>;
 }
 
 /** Returns when all `wanted` processes run; says each one that got ready. @throws STACK_NOT_UP */
 async function waitForProcesses(
-  { config, clock, say }: UpDeps,
-  signal: AbortSignal,
+  { deps: { config, clock, say }, signal, said }: Watch,
   wanted: (process: ProcessState) => boolean,
 ): Promise<StackState> {
   const { stateFile } = stackPaths(config.homeDir);
   const deadlineMs = clock.nowMs() + READY_WITHIN_MS;
-  const said = new Set<string>();
   for (;;) {
-    const state = readStackState(stateFile);
+    const state = readLiveState(stateFile);
     const processes = (state?.processes ?? []).filter(wanted);
     for (const process of processes) {
       refuseHopeless(process);
