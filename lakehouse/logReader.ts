@@ -60,10 +60,9 @@ export async function loadSnapshot(
     return replay(place, undefined, commits);
   }
   const state = await readCheckpoint(lake, checkpoint.version, checkpoint.keys);
-  const atCheckpoint = await readCommit(lake, place, checkpoint.version);
-  const timestamp = atCheckpoint?.commitInfo?.timestamp ?? checkpoint.modifiedMs;
-  const base = replay(place, undefined, [{ ...state, commitInfo: { timestamp } }]);
-  return replay(place, base, await readCommits(lake, place, wanted));
+  const tail = await readCommits(lake, place, wanted);
+  const timestamp = tail.length > 0 ? 0 : await checkpointTime(lake, place, checkpoint);
+  return replay(place, undefined, [{ ...state, commitInfo: { timestamp } }, ...tail]);
 }
 
 /** Versions whose commits the log still holds, ascending. */
@@ -116,6 +115,16 @@ function newestVersion(listing: LogListing): number | undefined {
   const checkpoint = listing.checkpoints.at(-1)?.version;
   if (commit === undefined) return checkpoint;
   return checkpoint === undefined ? commit : Math.max(commit, checkpoint);
+}
+
+/** A checkpoint does not know when its version was committed; the commit, while it is there, does. */
+async function checkpointTime(
+  lake: Lake,
+  place: TablePlace,
+  checkpoint: { readonly version: number; readonly modifiedMs: number },
+): Promise<number> {
+  const commit = await readCommit(lake, place, checkpoint.version);
+  return commit?.commitInfo?.timestamp ?? checkpoint.modifiedMs;
 }
 
 function contiguousCommits(
