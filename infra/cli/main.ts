@@ -9,6 +9,7 @@ import { registerSimulate } from './simulate.ts';
 import { registerSql } from './sql.ts';
 import { registerTable } from './table.ts';
 import { registerUp } from './up.ts';
+import { registerVerify } from './verify.ts';
 
 /** Adds one or more commands to the program; one file of this folder a command. */
 export type RegisterCommand = (program: Command) => void;
@@ -23,6 +24,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerSql,
   registerSimulate,
   registerTable,
+  registerVerify,
 ];
 
 /** Runs one command line. Exit codes: 0 ok, 1 failed, 2 usage. */

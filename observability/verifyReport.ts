@@ -1,0 +1,79 @@
+import type { IncarnationReport, VerifyReport } from './verify.ts';
+
+/** The report with stable snake_case keys, for scripts. Pure. */
+export function verifyJson(report: VerifyReport): object {
+  return {
+    run: report.run,
+    clean: report.isClean,
+    violation_count: report.violationCount,
+    violations: report.violations,
+    incarnations: report.incarnations.map((incarnation) => ({
+      ...totalsOf(incarnation),
+      partitions: partitionsOf(incarnation),
+    })),
+    unlanded: report.unlanded.map(({ topic, topicId, records }) => ({ topic, topic_id: topicId, records })),
+    releases: { checked: report.releases.checked, newest: report.releases.newest ?? null },
+    keyed_tables: report.keyedTables,
+  };
+}
+
+/** One row an incarnation: what landed, what of it Kafka confirmed in this run, what waits. Pure. */
+export function verifyRows(report: VerifyReport): { header: string[]; rows: string[][] } {
+  const header = ['TABLE', 'TOPIC', 'INCARNATION', 'LANDED', 'BAD', 'OFFSETS', 'COMPARED WITH KAFKA', 'LAG'];
+  const rows = report.incarnations.map((incarnation) => {
+    const totals = totalsOf(incarnation);
+    return [
+      totals.table,
+      totals.topic,
+      totals.topic_id.length > 20 ? `${totals.topic_id.slice(0, 19)}…` : totals.topic_id,
+      String(totals.landed),
+      String(totals.bad),
+      `${totals.offsets} in ${incarnation.partitions.length} partitions`,
+      totals.compared === null ? 'not in Kafka' : `${totals.compared} records`,
+      totals.lag === null ? '-' : String(totals.lag),
+    ];
+  });
+  for (const { topic, topicId, records } of report.unlanded) {
+    rows.push(['-', topic, topicId, '0', '0', '-', '-', String(records)]);
+  }
+  return { header, rows };
+}
+
+// === Helpers ===
+
+function totalsOf({ table, topic, topicId, partitions, kafka }: IncarnationReport) {
+  return {
+    table,
+    topic,
+    topic_id: topicId,
+    landed: sum(partitions.map((p) => p.fetched)),
+    bad: sum(partitions.map((p) => p.bad)),
+    offsets: sum(partitions.map((p) => p.next - p.first)),
+    /** Records that Kafka gave and the table has; null when Kafka has not this incarnation. */
+    compared: kafka === undefined ? null : sum(kafka.map((p) => p.records)),
+    lag: kafka === undefined ? null : sum(kafka.map((p) => p.lag)),
+  };
+}
+
+function partitionsOf({ partitions, kafka = [] }: IncarnationReport) {
+  return partitions.map(({ partition, first, next, fetched, bad }) => {
+    const seen = kafka.find((k) => k.partition === partition);
+    return {
+      partition,
+      landed: { from: first, to: next, records: fetched, bad },
+      kafka:
+        seen === undefined
+          ? null
+          : {
+              log_start: seen.logStart,
+              log_end: seen.logEnd,
+              compared: { from: seen.from, to: seen.to, records: seen.records },
+              lag: seen.lag,
+            },
+    };
+  });
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, n) => total + n, 0);
+}
