@@ -91,7 +91,7 @@ async function appendRows(lake: Lake, rows: readonly object[]): Promise<void> {
 async function stageRows(lake: Lake, table: LakeTable, rows: readonly object[]) {
   if (rows.length === 0) return [];
   const columns = Object.entries(COLUMNS);
-  const shape = JSON.stringify(Object.fromEntries(columns.map(([name]) => [name, 'JSON'])));
+  const shape = JSON.stringify({ ...COLUMNS, started_at: 'VARCHAR', finished_at: 'VARCHAR' });
   const casts = columns.map(([name, type]) => `cast(row.${name} as ${type}) as ${name}`);
   await using session = await lake.duckdb.connect();
   const select = `select ${casts.join(', ')} from (select unnest(from_json(${sqlText(JSON.stringify(rows))}, '[${shape}]')) as row)`;
