@@ -3,7 +3,7 @@ import { type SqlSession, sqlName } from '../infra/core/duckdb.ts';
 import type { AddFile } from './actions.ts';
 import type { Lake } from './lake.ts';
 import { FILE_COLUMN, type Scan, scan } from './scan.ts';
-import type { DeltaField } from './schema.ts';
+import { type DeltaField, duckdbType } from './schema.ts';
 import type { Snapshot } from './snapshot.ts';
 import { stagePartitions } from './stage.ts';
 
@@ -90,13 +90,21 @@ function currentSql(base: Snapshot, request: MergeRequest, target: Scan): string
       s.present IS NULL AS is_deleted
     FROM ${target.sql} AS t
     SEMI JOIN ${touched} AS k ON ${onKeys(request.keys, 't', 'k')}
-    LEFT JOIN (SELECT *, true AS present FROM ${request.source}) AS s ON ${onKeys(request.keys, 't', 's')}`;
+    LEFT JOIN (SELECT *, true AS present FROM ${typedSource(base, request)}) AS s ON ${onKeys(request.keys, 't', 's')}`;
 }
 
-/** Source rows that are new or differ from the live one, cast to the schema by the stage. */
+/** The source in the types of the table: a value that only storing would round must not look changed. */
+function typedSource(base: Snapshot, request: MergeRequest): string {
+  const columns = (request.schema ?? base.schema).map(
+    ({ name, type }) => `CAST(${sqlName(name)} AS ${duckdbType(type)}) AS ${sqlName(name)}`,
+  );
+  return `(SELECT ${columns.join(', ')} FROM ${request.source})`;
+}
+
+/** Source rows that are new or differ from the live one. */
 function writtenSql(base: Snapshot, request: MergeRequest, current: string): string {
   const columns = (request.schema ?? base.schema).map((f) => `s.${sqlName(f.name)}`).join(', ');
-  return `SELECT ${columns} FROM ${request.source} AS s
+  return `SELECT ${columns} FROM ${typedSource(base, request)} AS s
     ANTI JOIN (FROM ${current} WHERE is_same) AS c ON ${onKeys(request.keys, 's', 'c')}`;
 }
 

@@ -108,7 +108,7 @@ async function copyToParquet(
   const order = request.orderBy === undefined ? '' : ` ORDER BY ${request.orderBy}`;
   const query = `SELECT ${columns.join(', ')} FROM (${request.select})${order}`;
   const [row] = await request.session.rows(
-    `COPY (${query}) TO ${sqlText(localPath)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, RETURN_STATS)`,
+    `COPY (${query}) TO ${sqlText(localPath)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 20480, RETURN_STATS)`,
   );
   if (row === undefined) return { rows: 0, bytes: 0, columns: new Map() };
   return writtenFile(row);

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import type { SqlSession } from '../../infra/core/duckdb.ts';
 import type { Lake } from '../../lakehouse/lake.ts';
 import { stageMerge } from '../../lakehouse/merge.ts';
-import type { LakeTable } from '../../lakehouse/table.ts';
+import { field } from '../../lakehouse/schema.ts';
+import { createTable, type LakeTable } from '../../lakehouse/table.ts';
 import { appendIds, createDays, openTestLake, readRows } from './support.ts';
 
 type Row = { readonly id: number; readonly note: string | null; readonly day: string };
@@ -38,6 +39,19 @@ test('rows that are as they were cause no write at all', async () => {
   const rows = [row(1, 'note 1', 1), row(2, 'note 2', 1)];
   const staged = await merge(lake, table, session, { rows, touched: [1, 2, 99] });
   expect(staged).toEqual({ adds: [], removes: [], inserted: 0, updated: 0, deleted: 0 });
+});
+
+test('a value that only its stored type rounds is not a change', async () => {
+  await using lake = await openTestLake();
+  await using session = await lake.duckdb.connect();
+  const fields = [field('id', 'long'), field('ratio', 'decimal(10,4)')];
+  const table = await createTable(lake, { name: 'gold.ratios', fields, partitionColumns: [] });
+  const source = '(SELECT 1 AS id, 1.0::DOUBLE / 3 AS ratio)';
+  const base = await table.snapshot();
+  const { adds } = await stageMerge(lake, base, { session, source, keys: ['id'] });
+  await table.commit({ operation: 'MERGE', base, adds, reads: 'table' });
+  const again = await stageMerge(lake, await table.snapshot(), { session, source, keys: ['id'] });
+  expect(again).toMatchObject({ adds: [], inserted: 0, updated: 0 });
 });
 
 test('a row whose partition changes moves', async () => {
