@@ -154,8 +154,8 @@ const CATALOG = {
   LAKE_TIME_NOT_FOUND: {
     domain: 'user',
     retry: 'never',
-    message: '{table} has no version at or before {time}',
-    remedy: 'ask for a later time; the earliest version in the log is {earliest}',
+    message: '{table} has no version at or before {time}; the earliest in its log is {earliest}',
+    remedy: 'ask for a later time',
   },
   LAKE_TYPE_UNSUPPORTED: {
     domain: 'user',
