@@ -7,6 +7,7 @@ import { registerPs } from './ps.ts';
 import { registerRun } from './run.ts';
 import { registerSimulate } from './simulate.ts';
 import { registerSql } from './sql.ts';
+import { registerStatus } from './status.ts';
 import { registerTable } from './table.ts';
 import { registerUp } from './up.ts';
 import { registerVerify } from './verify.ts';
@@ -23,6 +24,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerRun,
   registerSql,
   registerSimulate,
+  registerStatus,
   registerTable,
   registerVerify,
 ];
