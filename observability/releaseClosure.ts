@@ -7,7 +7,7 @@ import type { ViolationSink } from './violations.ts';
 /**
  * A release is closed when each of its models was computed from the released versions of its sources:
  * the progress in the model's table at its released version is the source's released version, or
- * nothing happened to the source's rows in between. Pinned and stale models are older on purpose.
+ * nothing happened to the source's rows in between. Pinned and stale models are older by intent.
  */
 export interface ReleasesChecked {
   /** Releases that were looked at in this run. */
