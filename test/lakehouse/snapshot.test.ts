@@ -85,6 +85,15 @@ describe('hostile logs', () => {
     expect(snapshot.files.size).toBe(21);
   });
 
+  test('a slow writer of an older checkpoint does not take the hint back', async () => {
+    await using lake = await withCommits();
+    const table = (await openTable(lake, 'bronze.days'))!;
+    await writeCheckpoint(lake, await table.snapshot({ version: 10 }));
+    expect(new TextDecoder().decode(await lake.store.read(lastCheckpointKey(path)))).toContain(
+      '"version":20',
+    );
+  });
+
   test('a gap in the log is an error, not a shorter table', async () => {
     await using lake = await openTestLake();
     const table = await createDays(lake);
