@@ -10,7 +10,7 @@
 select
   merchant_id, -- identity, as in counterparty_id
   name, -- as shown to people
-  kind, -- game, merchant or account
+  kind, -- game, shop or payee
   category, -- line of business
   risk_tier -- low, medium or high
 from seed('merchants')

@@ -8,6 +8,7 @@
 -- audit not_null(actor_id): row error
 -- audit not_null(amount_minor): row error
 -- audit not_null(amount_base_minor): row error
+-- audit amount_plausible: row error abs(amount_base_minor) <= 10000000000000
 -- audit unique(event_id): set error
 -- audit arrived_after_event(event_time): set warn
 with unified as (
@@ -18,13 +19,14 @@ with unified as (
   select * from ref('silver.stg_ecommerce')
 ),
 
--- Money as whole numbers: hundredths of the currency's unit, billionths of the rate.
+-- Money as whole numbers: hundredths of the currency's unit, billionths of the rate. Wide enough for
+-- whatever a record may say: one absurd record must not stop the others.
 scaled as (
   select
     unified.*,
     cast(unified.amount * 100 as hugeint) as amount_hundredths,
     cast(10 ** cast(fx.minor_digits as integer) as hugeint) as minor_scale,
-    cast(cast(fx.rate_to_base as decimal(18, 9)) * 1000000000 as hugeint) as rate_billionths
+    cast(cast(fx.rate_to_base as decimal(38, 9)) * 1000000000 as hugeint) as rate_billionths
   from unified
   left join seed('fx') as fx on fx.currency = unified.currency
 ),
@@ -48,9 +50,9 @@ select
   converted.event_time, -- when it happened, UTC
   cast(converted.event_time as date) as event_date, -- day of event_time, the partition
   converted.actor_id, -- who acts; ids of different domains never meet
-  cast(converted.exact_minor as bigint) as amount_minor, -- in minor units of the currency
+  try_cast(converted.exact_minor as bigint) as amount_minor, -- in minor units of the currency
   converted.currency, -- ISO 4217
-  cast(
+  try_cast(
     converted.direction * (
       converted.base_whole
       + case

@@ -9,7 +9,9 @@ select
   "timestamp" as event_time, -- when it happened, UTC
   user_id as actor_id, -- who acts
   cast(
-    list_sum(list_transform(cart_items, lambda item: item.price * item.quantity)) as decimal(18, 2)
+    list_sum(
+      list_transform(cart_items, lambda item: cast(item.price as decimal(38, 2)) * item.quantity)
+    ) as decimal(38, 2)
   ) as amount, -- the cart's value in units of the currency
   currency, -- ISO 4217
   merchant_id as counterparty_id, -- the other side

@@ -8,7 +8,7 @@ select
   transaction_id as event_id, -- identity given by the producer
   "timestamp" as event_time, -- when it happened, UTC
   account_from as actor_id, -- who acts
-  cast(amount as decimal(18, 2)) as amount, -- in units of the currency
+  cast(amount as decimal(38, 2)) as amount, -- in units of the currency
   currency, -- ISO 4217
   account_to as counterparty_id, -- the other side
   'account' as counterparty_kind, -- what the other side is
