@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { DOMAINS, LABELS_TOPIC } from '../../ingestion/simulator/domains.ts';
+import { DOMAINS } from '../../ingestion/simulator/domains.ts';
 import { liveLabelDelay } from '../../ingestion/simulator/labelling.ts';
 import { createLiveStream, NO_IRREGULARITIES } from '../../ingestion/simulator/liveStream.ts';
 import { DEFAULT_ACTORS, DEFAULT_FRAUD_RATE } from '../../ingestion/simulator/options.ts';

@@ -72,7 +72,6 @@ export function createActor(options: { seed: number; domain: Domain; index: numb
   const home = household ?? rng;
   const country = household === undefined ? drawn : at(COUNTRIES, 0);
   const signupAgeMs = rng.between(0.2, 400) * DAY_MS;
-  const deviceLength = domain === 'ecommerce' ? 32 : 12;
   return {
     domain,
     id: actorId(domain, index),
@@ -81,7 +80,7 @@ export function createActor(options: { seed: number; domain: Domain; index: numb
     currency: currencyOf(domain, country),
     address: randomAddress(home, country),
     ips: [0, 1, 2].map(() => homeIp(home, country)),
-    devices: devicesOf(home, signupAgeMs, deviceLength),
+    devices: devicesOf(home, signupAgeMs, domain),
     instruments: instrumentsOf(domain, rng),
     favourites: favouritesOf(domain, rng),
     usualHour: (rng.between(12, 23) - country.utcOffsetHours + 24) % 24,
@@ -89,7 +88,7 @@ export function createActor(options: { seed: number; domain: Domain; index: numb
     amountScale: rng.logNormal(1, 0.35),
     amountSpread: rng.between(0.25, 0.7),
     signupAgeMs,
-    refunder: index % 25 === 7,
+    refunder: index % 10 === 7,
     usesProxy: rng.chance(0.04),
   };
 }
@@ -101,13 +100,20 @@ export interface Session {
   readonly instrument: Instrument;
 }
 
-/** An ordinary visit at `ageMs` before the present; some people travel or hide their address. */
+/** An ordinary visit at `ageMs` before the present; some people travel, borrow a phone or hide their address. */
 export function openSession(actor: Actor, rng: Rng, ageMs: number): Session {
+  const ip = visitIp(actor, rng);
+  const away = ip.country !== actor.country.code;
   return {
-    ip: visitIp(actor, rng),
-    deviceId: deviceAt(actor, rng, ageMs),
+    ip,
+    deviceId: rng.chance(away ? 0.3 : 0.015) ? newDevice(actor.domain, rng) : deviceAt(actor, rng, ageMs),
     instrument: at(actor.instruments, Math.floor(actor.instruments.length * rng.next() ** 2)),
   };
+}
+
+/** The id of a device that nobody has used before. */
+export function newDevice(domain: Domain, rng: Rng): string {
+  return rng.hex(domain === 'ecommerce' ? 32 : 12);
 }
 
 /** A favourite counterparty, the dearest most often. */
@@ -172,7 +178,7 @@ const INSTRUMENT_KINDS: Readonly<Record<Domain, readonly { kind: string; weight:
 
 function segmentOf(domain: Domain, index: number, rng: Rng): Segment {
   const { segment } = rng.weighted(SEGMENTS[domain]);
-  return domain === 'fintech' && index % 25 === 3 ? 'business' : segment;
+  return domain === 'fintech' && index % 12 === 3 ? 'business' : segment;
 }
 
 /** In four of a hundred web shop accounts two people of one household share home, devices and name. */
@@ -194,14 +200,14 @@ function currencyOf(domain: Domain, country: Country): Currency {
 }
 
 /** One device at sign-up, a second one for half of all, and a new one every 150 days or so. */
-function devicesOf(rng: Rng, signupAgeMs: number, idLength: number): Actor['devices'] {
-  const devices = [{ id: rng.hex(idLength), sinceAgeMs: signupAgeMs }];
-  if (rng.chance(0.5)) devices.push({ id: rng.hex(idLength), sinceAgeMs: signupAgeMs });
+function devicesOf(rng: Rng, signupAgeMs: number, domain: Domain): Actor['devices'] {
+  const devices = [{ id: newDevice(domain, rng), sinceAgeMs: signupAgeMs }];
+  if (rng.chance(0.5)) devices.push({ id: newDevice(domain, rng), sinceAgeMs: signupAgeMs });
   let ageMs = signupAgeMs;
   for (;;) {
     ageMs += Math.log(1 - rng.next()) * 150 * DAY_MS;
     if (ageMs < 0) return devices;
-    devices.push({ id: rng.hex(idLength), sinceAgeMs: ageMs });
+    devices.push({ id: newDevice(domain, rng), sinceAgeMs: ageMs });
   }
 }
 
@@ -230,7 +236,7 @@ export function newPayee(rng: Rng): string {
 function visitIp(actor: Actor, rng: Rng): IpAddress {
   const roll = rng.next();
   if (actor.usesProxy && roll < 0.35) return proxyIp(rng);
-  if (roll < 0.025) return foreignIp(rng, actor.country.code);
+  if (roll < 0.03) return foreignIp(rng, actor.country.code);
   if (roll < 0.1) return homeIp(rng, actor.country);
   return at(actor.ips, Math.floor(actor.ips.length * rng.next() ** 2));
 }

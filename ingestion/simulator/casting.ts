@@ -15,6 +15,11 @@ export function regularPatternOf(actor: Actor): Pattern {
   return patternNamed(REGULAR_OF_SEGMENT[actor.segment]);
 }
 
+/** Now and then it is not the regular who comes, but somebody new. */
+export function orNewcomer(world: World, actor: Actor, rng: Rng): Actor {
+  return rng.chance(0.06) ? world.newcomer(actor.domain, rng) : actor;
+}
+
 /** A fraud of the domain, in proportion to the weights. */
 export function pickFraud(domain: Domain, rng: Rng): Pattern {
   return rng.weighted(FRAUDS[domain]);

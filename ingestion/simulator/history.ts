@@ -47,7 +47,7 @@ export interface History {
   readonly files: readonly HistoryFile[];
 }
 
-/** Raised with each change of the generator, so that old files are not taken for new ones. */
+/** Raised with each change of the generator (a test pins its output), so that old files are not taken for new ones. */
 const GENERATOR_VERSION = 1;
 
 /**

@@ -1,5 +1,5 @@
 import { hourDensity } from './actor.ts';
-import { castActor, pickFraud, regularPatternOf } from './casting.ts';
+import { castActor, orNewcomer, pickFraud, regularPatternOf } from './casting.ts';
 import { damageRecord } from './damage.ts';
 import { type Domain, TOPIC_OF } from './domains.ts';
 import { createDueQueue } from './dueQueue.ts';
@@ -154,7 +154,8 @@ function chooseSequence(
   for (let tries = 0; tries < 8 && !rng.chance(hourDensity(actor, hourUtc)); tries += 1) {
     actor = world.pickActor(domain, rng);
   }
-  return { pattern: regularPatternOf(actor), actor };
+  const who = orNewcomer(world, actor, rng);
+  return { pattern: regularPatternOf(who), actor: who };
 }
 
 /** Gives the step its time, does to it what was asked for, and renders it. */
@@ -177,7 +178,7 @@ function finish(
   const rendered = renderEvent(draft, { eventId: truth.eventId, eventTimeMs });
   const value = does(unknownFields, 'unknown_field') ? withUnknownField(rendered, rng) : rendered;
   const good = { topic: TOPIC_OF[draft.domain], key: draft.actorId, value, timestampMs, truth };
-  if (does(bad, 'bad')) {
+  if (bad > 0 && rng.chance(bad)) {
     const { kind, ...damaged } = damageRecord(rng, good);
     return { ...good, ...damaged, irregularities: [...done, `bad:${kind}`], labels: [] };
   }

@@ -1,5 +1,5 @@
 import { type Actor, DAY_MS, usualHourOf } from './actor.ts';
-import { castActor, pickFraud, regularPatternOf } from './casting.ts';
+import { castActor, orNewcomer, pickFraud, regularPatternOf } from './casting.ts';
 import type { Domain } from './domains.ts';
 import { type Draft, renderEvent } from './event.ts';
 import { Rng } from './prng.ts';
@@ -54,9 +54,10 @@ function regularSequences(options: TimelineOptions, events: PastEvent[]): number
     const activeDays = Math.min(days, actor.signupAgeMs / DAY_MS);
     const count = wholeOf(rng, world.activity(index) * perDay * activeDays);
     for (let n = 0; n < count; n += 1) {
-      const startMs = awakeAt(actor, rng, endMs - rng.next() * activeDays * DAY_MS);
+      const who = orNewcomer(world, actor, rng);
+      const startMs = awakeAt(who, rng, endMs - rng.next() * activeDays * DAY_MS);
       const sequenceId = index * 100_000 + n;
-      addSequence(options, { pattern: regularPatternOf(actor), actor, rng, startMs, sequenceId }, events);
+      addSequence(options, { pattern: regularPatternOf(who), actor: who, rng, startMs, sequenceId }, events);
     }
     begun += count;
   }

@@ -2,12 +2,14 @@ import { type Actor, createActor } from './actor.ts';
 import type { Domain } from './domains.ts';
 import { at, type Rng } from './prng.ts';
 
-/** Actors above this index are made for one purpose and are never among the regulars. */
-const FIRST_STRANGER = 1_000_000;
-const STRANGERS = 8_000_000;
+/** Ranges of indexes; the regulars are below. */
+const FIRST_MULE = 1_000_000;
+const FIRST_NEWCOMER = 1_100_000;
+const FIRST_STRANGER = 3_200_000;
+const STRANGERS = 5_000_000;
 
 /** Accounts that launderers use again and again. */
-const MULES = 40;
+const MULES = 150;
 
 /**
  * The people of one seed. History and live traffic of a seed meet the same people, since each is a
@@ -19,6 +21,8 @@ export interface World {
   actor(domain: Domain, index: number): Actor;
   /** A regular, the active ones more often (Zipf and Mandelbrot). */
   pickActor(domain: Domain, rng: Rng): Actor;
+  /** An honest customer who is new, or comes once in a while; there are twice as many as regulars. */
+  newcomer(domain: Domain, rng: Rng): Actor;
   /** Somebody nobody has seen before. */
   stranger(domain: Domain, rng: Rng): Actor;
   /** One of the few accounts that are used for moving money. */
@@ -45,9 +49,11 @@ export function createWorld(options: { seed: number; actorsPerDomain: number }):
     actorsPerDomain,
     actor,
     pickActor: (domain, rng) => actor(domain, indexOf(cumulative, rng.next())),
+    newcomer: (domain, rng) =>
+      createActor({ seed, domain, index: FIRST_NEWCOMER + rng.int(0, 2 * actorsPerDomain - 1) }),
     stranger: (domain, rng) =>
-      createActor({ seed, domain, index: FIRST_STRANGER + MULES + rng.int(0, STRANGERS - MULES - 1) }),
-    mule: (rng) => actor('fintech', FIRST_STRANGER + rng.int(0, MULES - 1)),
+      createActor({ seed, domain, index: FIRST_STRANGER + rng.int(0, STRANGERS - 1) }),
+    mule: (rng) => actor('fintech', FIRST_MULE + rng.int(0, MULES - 1)),
     activity: (index) => at(cumulative, index) - (index === 0 ? 0 : at(cumulative, index - 1)),
   };
 }

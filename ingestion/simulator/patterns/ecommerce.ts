@@ -1,4 +1,4 @@
-import { type Actor, favouriteOf, newInstrument, type Session } from '../actor.ts';
+import { type Actor, favouriteOf, newDevice, newInstrument, type Session } from '../actor.ts';
 import { PRODUCT_CATEGORIES, type ProductCategory, SHOPS } from '../catalog.ts';
 import type { CartItem, EcommerceDraft } from '../event.ts';
 import { type Address, foreignIp, homeIp, proxyIp, randomAddress } from '../geography.ts';
@@ -35,15 +35,48 @@ export const ECOMMERCE_PATTERNS: readonly Pattern[] = [
 
 // === Helpers ===
 
-/** Some send gifts, some order again in seconds. */
+/** Some send gifts, some order again in seconds, some want one dear thing. */
 function shopper(scene: Scene): Step[] {
   const { rng } = scene;
-  const again = rng.chance(0.12);
+  const roll = rng.next();
+  if (roll < 0.014) return sharedHome(scene);
+  if (roll < 0.03) return newStudent(scene);
+  const again = rng.chance(0.14);
+  const dear = rng.chance(0.18);
   return orders(scene, {
-    times: moments(rng.int(2, 3), () => rng.logNormal(again ? 2 * MINUTE_MS : 12 * MINUTE_MS, 1)),
-    startSec: again ? rng.between(6, 120) : rng.between(300, 2_400),
-    cart: () => cartOf(scene, rng.int(1, 4)),
+    times: moments(rng.int(2, 3), () => rng.logNormal(again ? 2 * MINUTE_MS : 14 * MINUTE_MS, 1)),
+    startSec: again ? clamp(rng.logNormal(60, 0.9), 5, 600) : rng.between(300, 2_400),
+    cart: () => (dear ? [itemOf(scene, 'electronics')] : cartOf(scene, rng.int(1, 4))),
     ...(rng.chance(0.2) ? { shipping: randomAddress(rng, scene.actor.country) } : {}),
+  });
+}
+
+/** One book after the other on a new card, sent to a new address, and in the end a computer. */
+function newStudent(scene: Scene): Step[] {
+  const { rng, actor } = scene;
+  const count = rng.int(4, 8);
+  let left = rng.chance(0.6) ? count : count + 1;
+  return orders(scene, {
+    session: { ...sessionOf(scene), instrument: newInstrument(rng, 'credit_card') },
+    times: moments(count, () => rng.logNormal(75 * SECOND_MS, 0.9)),
+    startSec: clamp(rng.logNormal(80, 1), 5, 1_500),
+    freshVisits: true,
+    ...(rng.chance(0.7) ? { shipping: randomAddress(rng, actor.country) } : {}),
+    cart: () => {
+      left -= 1;
+      return [left === 0 ? large(scene) : itemOf(scene, 'books')];
+    },
+  });
+}
+
+/** People who share a flat, a device and a shop's offer: several new accounts, all honest. */
+function sharedHome(scene: Scene): Step[] {
+  const { rng } = scene;
+  return siblings(scene, {
+    count: rng.int(3, 5),
+    gapMs: rng.pick([8 * MINUTE_MS, 2 * HOUR_MS]),
+    ownAddress: 0.5,
+    base: scene.world.newcomer('ecommerce', rng),
   });
 }
 
@@ -60,19 +93,21 @@ function windowShopper(scene: Scene): Step[] {
 function cardTesting(scene: Scene): Step[] {
   const { rng, actor } = scene;
   const own = sessionOf(scene);
+  const stranger = rng.chance(0.3) ? proxyIp(rng) : foreignIp(rng, actor.country.code);
   const session: Session = {
-    ip: rng.chance(0.35) ? proxyIp(rng) : rng.chance(0.5) ? foreignIp(rng, actor.country.code) : own.ip,
-    deviceId: rng.chance(0.6) ? rng.hex(32) : own.deviceId,
-    instrument: newInstrument(rng, 'credit_card'),
+    ip: rng.chance(0.45) ? stranger : own.ip,
+    deviceId: rng.chance(0.5) ? newDevice('ecommerce', rng) : own.deviceId,
+    // Some thieves find the card in the account that they have opened.
+    instrument: rng.chance(0.7) ? newInstrument(rng, 'credit_card') : own.instrument,
   };
   const count = rng.int(5, 10);
   let left = count;
   return orders(scene, {
     session,
-    times: moments(count, () => rng.logNormal(45 * SECOND_MS, 0.7)),
-    startSec: clamp(rng.logNormal(24, 0.8), 5, 240),
+    times: moments(count, () => rng.logNormal(75 * SECOND_MS, 0.9)),
+    startSec: clamp(rng.logNormal(80, 1), 5, 1_500),
     freshVisits: true,
-    shipping: randomAddress(rng, actor.country),
+    ...(rng.chance(0.6) ? { shipping: randomAddress(rng, actor.country) } : {}),
     cart: () => {
       left -= 1;
       return [left === 0 ? large(scene) : itemOf(scene, 'books')];
@@ -92,26 +127,44 @@ function friendlyFraud(scene: Scene): Step[] {
 
 /** Sibling accounts `<id>_0`, `<id>_1` … of one person: same device, same address, new cards. */
 function promoAbuse(scene: Scene): Step[] {
-  const { rng, world } = scene;
-  const base = world.stranger('ecommerce', rng);
+  const { rng } = scene;
+  return siblings(scene, {
+    count: rng.int(4, 8),
+    gapMs: rng.pick([6 * MINUTE_MS, 2 * HOUR_MS]),
+    ownAddress: 0.4,
+    base: scene.world.stranger('ecommerce', rng),
+  });
+}
+
+interface Siblings {
+  readonly count: number;
+  /** Median. */
+  readonly gapMs: number;
+  /** Share of the orders that are billed to the common address. */
+  readonly ownAddress: number;
+  readonly base: Actor;
+}
+
+function siblings(scene: Scene, { count, gapMs, ownAddress, base }: Siblings): Step[] {
+  const { rng } = scene;
   const ip = homeIp(rng, base.country);
-  const deviceId = rng.hex(32);
+  const deviceId = newDevice('ecommerce', rng);
   const merchantId = rng.pick(SHOPS).id;
-  const times = moments(rng.int(4, 8), () => rng.logNormal(rng.pick([6 * MINUTE_MS, 2 * HOUR_MS]), 0.7));
+  const id = base.id.replace(/_\d$/, '');
+  const times = moments(count, () => rng.logNormal(gapMs, 0.7));
   return times.flatMap((afterMs, sibling) => {
-    const actor: Actor = { ...base, id: `${base.id.replace(/_\d$/, '')}_${sibling}` };
-    return orders(
-      { ...scene, actor },
-      {
-        session: { ip, deviceId, instrument: newInstrument(rng, rng.pick(['credit_card', 'paypal'])) },
-        merchantId,
-        times: [afterMs],
-        startSec: rng.between(120, 600),
-        freshVisits: true,
-        billing: rng.chance(0.7) ? randomAddress(rng, base.country) : base.address,
-        cart: () => cartOf({ ...scene, actor }, rng.int(1, 2)),
-      },
-    );
+    const member = { ...scene, actor: { ...base, id: `${id}_${sibling}` } };
+    const instrument = newInstrument(rng, rng.pick(['credit_card', 'paypal', 'debit_card']));
+    const steps = orders(member, {
+      session: { ip, deviceId, instrument },
+      merchantId,
+      times: [0],
+      startSec: rng.between(120, 900),
+      freshVisits: true,
+      billing: rng.chance(ownAddress) ? base.address : randomAddress(rng, base.country),
+      cart: () => cartOf(member, rng.int(1, 2)),
+    });
+    return steps.map(({ draft }) => ({ afterMs, draft }));
   });
 }
 

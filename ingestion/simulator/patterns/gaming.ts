@@ -1,4 +1,4 @@
-import { type Actor, favouriteOf, newInstrument, type Session } from '../actor.ts';
+import { favouriteOf, newDevice, newInstrument, type Session } from '../actor.ts';
 import { GAME_ITEMS, type GameItem } from '../catalog.ts';
 import type { GamingDraft } from '../event.ts';
 import { foreignIp, homeIp, proxyIp } from '../geography.ts';
@@ -43,7 +43,7 @@ function casualPlayer(scene: Scene): Step[] {
   const { rng } = scene;
   return visit(scene, {
     times: moments(rng.int(2, 3), () => rng.logNormal(6 * MINUTE_MS, 0.9)),
-    startSec: rng.chance(0.14) ? rng.between(8, 150) : rng.between(600, 3_000),
+    startSec: rng.chance(0.18) ? clamp(rng.logNormal(90, 0.9), 5, 600) : rng.between(600, 3_000),
     buy: () => {
       const item = rng.pick(ALL_ITEMS);
       return { item, price: itemPrice(scene, item) };
@@ -65,64 +65,81 @@ function whaleSpender(scene: Scene): Step[] {
   });
 }
 
-/** Long evenings with a small purchase every now and then, some of them as even as a machine's. */
+/** Long evenings with a small purchase every now and then; some have a machine top up their purse. */
 function grinder(scene: Scene): Step[] {
   const { rng } = scene;
-  const everyMs = rng.logNormal(20 * MINUTE_MS, 0.5);
+  const automatic = rng.chance(0.35);
+  const everyMs = automatic ? evenGapMs(scene) : rng.logNormal(20 * MINUTE_MS, 0.5);
   return visit(scene, {
-    times: moments(rng.int(3, 6), () => everyMs * rng.between(0.6, 1.4)),
-    startSec: rng.chance(0.12) ? rng.between(5, 90) : rng.between(3_600, 9_000),
+    times: moments(
+      rng.int(3, 6),
+      () => everyMs * (automatic ? rng.between(0.97, 1.03) : rng.between(0.5, 1.5)),
+    ),
+    startSec: automatic ? clamp(rng.logNormal(40, 1), 4, 2_400) : rng.between(3_600, 9_000),
+    ...(automatic ? { freshVisits: true } : {}),
     buy: () => ({
-      item: rng.chance(0.35) ? 'currency' : rng.pick(ALL_ITEMS),
-      price: rng.between(1.99, 9.99),
+      item: automatic || rng.chance(0.3) ? 'currency' : rng.pick(ALL_ITEMS),
+      price: automatic ? rng.between(0.99, 5.49) : rng.between(1.99, 9.99),
     }),
   });
 }
 
-/** New device, mostly a new country, and a burst of things that sell. */
+/**
+ * New device, mostly a new country, and a burst of things that sell. Four of ten thieves sit behind
+ * the victim's own device and network and buy what the victim might.
+ */
 function accountTakeover(scene: Scene): Step[] {
   const { rng, actor } = scene;
-  const careful = rng.chance(0.25);
-  const session: Session = {
-    ...sessionOf(scene),
-    ip: careful
-      ? homeIp(rng, actor.country)
-      : rng.chance(0.5)
-        ? proxyIp(rng)
-        : foreignIp(rng, actor.country.code),
-    deviceId: rng.hex(12),
-  };
+  const own = sessionOf(scene);
+  const hidden = rng.chance(0.4);
+  const ip = rng.chance(0.3)
+    ? homeIp(rng, actor.country)
+    : rng.chance(0.4)
+      ? proxyIp(rng)
+      : foreignIp(rng, actor.country.code);
+  const session: Session = hidden ? own : { ...own, ip, deviceId: newDevice('gaming', rng) };
   return visit(scene, {
     session,
-    times: moments(rng.int(3, 5), () => rng.logNormal((careful ? 90 : 25) * SECOND_MS, 0.6)),
-    startSec: careful ? rng.between(120, 1_500) : clamp(rng.logNormal(70, 0.5), 20, 240),
+    times: moments(rng.int(3, 5), () => rng.logNormal((hidden ? 200 : 60) * SECOND_MS, 0.8)),
+    startSec: hidden ? rng.between(300, 3_000) : clamp(rng.logNormal(240, 1.1), 20, 4_000),
     buy: () => ({
       item: rng.pick(GOODS),
-      price: careful ? rng.between(15, 90) : clamp(rng.logNormal(85, 0.5), 30, 200),
+      price: hidden ? rng.between(5, 25) : clamp(rng.logNormal(42, 0.7), 8, 200),
     }),
   });
 }
 
-/** An account of a farm: small currency packs at even gaps, from devices that the farm shares. */
+/**
+ * An account of a farm, made for it or bought: small currency packs at even gaps, mostly from devices
+ * that the farm shares.
+ */
 function goldFarming(scene: Scene): Step[] {
   const { rng, world } = scene;
-  const farm = new Rng(world.seed, 'farm', rng.int(1, 12));
-  const farmer: Actor = { ...world.stranger('gaming', rng), currency: 'USD' };
-  const card = newInstrument(rng, 'credit_card');
-  const deviceId = farm.hex(12);
-  const ip = homeIp(farm, farmer.country);
-  const everyMs = rng.between(4 * MINUTE_MS, 3 * HOUR_MS);
-  const lively = rng.chance(0.3);
+  const bought = rng.chance(0.5);
+  const farmer = bought
+    ? scene.actor
+    : rng.chance(0.5)
+      ? world.stranger('gaming', rng)
+      : world.newcomer('gaming', rng);
+  const farm = new Rng(world.seed, 'farm', rng.int(1, 80));
+  const own = sessionOf({ ...scene, actor: farmer });
+  const shared = { ip: homeIp(farm, farmer.country), deviceId: farm.hex(12) };
+  const instrument = cardOf({ ...scene, actor: farmer });
+  const everyMs = evenGapMs(scene);
   return visit(
-    { ...scene, actor: farmer },
+    { ...scene, actor: { ...farmer, currency: 'USD' } },
     {
-      session: { ip, deviceId, instrument: card },
+      session: bought && rng.chance(0.7) ? { ...own, instrument } : { ...shared, instrument },
       times: moments(rng.int(5, 10), () => everyMs * rng.between(0.97, 1.03)),
-      startSec: lively ? rng.between(300, 2_400) : rng.between(5, 45),
+      startSec: clamp(rng.logNormal(40, 1), 4, 2_400),
       freshVisits: true,
       buy: () => ({ item: 'currency', price: rng.between(0.99, 4.99) }),
     },
   );
+}
+
+function evenGapMs({ rng }: Scene): number {
+  return rng.between(4 * MINUTE_MS, 3 * HOUR_MS);
 }
 
 /** Looks like a good customer's evening; the money is called back afterwards, not for the first time. */
@@ -131,11 +148,11 @@ function chargebackFraud(scene: Scene): Step[] {
   const session = { ...sessionOf(scene), instrument: cardOf(scene) };
   return visit(scene, {
     session,
-    times: moments(rng.int(2, 4), () => rng.logNormal(4 * MINUTE_MS, 0.8)),
-    startSec: rng.between(60, 900),
+    times: moments(rng.int(2, 4), () => rng.logNormal(6 * MINUTE_MS, 0.9)),
+    startSec: rng.chance(0.3) ? rng.between(60, 600) : rng.between(600, 3_000),
     buy: () => ({
       item: rng.pick(['lootbox', 'battle_pass', 'currency'] as const),
-      price: clamp(rng.logNormal(120, 0.5), 40, 500),
+      price: clamp(rng.logNormal(38, 0.8), 5, 500),
     }),
   });
 }
