@@ -24,6 +24,8 @@ export interface StageRequest {
   readonly schema?: readonly DeltaField[];
   /** False for files that only re-arrange rows. */
   readonly dataChange?: boolean;
+  /** Rows that the writer holds at once: fewer need less memory, more are read faster. */
+  readonly rowGroupRows?: number;
 }
 
 /**
@@ -97,6 +99,9 @@ export function dataFields(
 
 // === Helpers ===
 
+/** DuckDB's own default. */
+const DEFAULT_ROW_GROUP_ROWS = 122_880;
+
 async function copyToParquet(
   request: StageRequest,
   fields: readonly DeltaField[],
@@ -108,7 +113,7 @@ async function copyToParquet(
   const order = request.orderBy === undefined ? '' : ` ORDER BY ${request.orderBy}`;
   const query = `SELECT ${columns.join(', ')} FROM (${request.select})${order}`;
   const [row] = await request.session.rows(
-    `COPY (${query}) TO ${sqlText(localPath)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 20480, RETURN_STATS)`,
+    `COPY (${query}) TO ${sqlText(localPath)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE ${request.rowGroupRows ?? DEFAULT_ROW_GROUP_ROWS}, RETURN_STATS)`,
   );
   if (row === undefined) return { rows: 0, bytes: 0, columns: new Map() };
   return writtenFile(row);
