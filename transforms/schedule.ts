@@ -1,5 +1,6 @@
 import { createPostgresBackend, type Job, withBackend } from 'bullmq';
 import type { Clock, Logger } from '../infra/core/ports.ts';
+import { keepClosingClientsQuiet } from '../infra/core/postgres.ts';
 import { jitteredBackoff } from '../infra/core/retry.ts';
 
 /** Work that is done again and again; it must be idempotent, since a killed run is repeated. */
@@ -20,6 +21,7 @@ export interface ScheduleDeps {
 }
 
 const { Queue, Worker } = withBackend(createPostgresBackend);
+
 const DEFAULT_SCHEMA = 'tidemark_jobs';
 const RECONNECT = { initialMs: 500, maxDelayMs: 5_000, totalTimeoutMs: Number.POSITIVE_INFINITY };
 /** A killed worker's job is taken up again after at most lock and check, not after BullMQ's 30 s. */
@@ -38,8 +40,10 @@ const PING_MS = 2_000;
 export async function runSchedule(deps: ScheduleDeps, options: { signal: AbortSignal }): Promise<void> {
   const { clock, log } = deps;
   const { signal } = options;
+  keepClosingClientsQuiet();
+  const serial = { ...deps, tasks: deps.tasks.map(oneAtATime) };
   for (let attempt = 0; !signal.aborted; attempt += 1) {
-    const lost = await runUntilLost(deps, signal);
+    const lost = await runUntilLost(serial, signal);
     if (signal.aborted) return;
     if (lost.wasConnected) attempt = 0;
     log.warn({ err: lost.reason }, 'no schedule: PostgreSQL is away; trying again');
@@ -48,6 +52,22 @@ export async function runSchedule(deps: ScheduleDeps, options: { signal: AbortSi
 }
 
 // === Helpers ===
+
+/**
+ * A connection that is lost leaves its job running; the job of the next connection waits for it, so
+ * that a process does not do the same work twice at once.
+ */
+function oneAtATime(task: ScheduledTask): ScheduledTask {
+  let previous: Promise<unknown> = Promise.resolve();
+  return {
+    ...task,
+    run: (signal) => {
+      const run = previous.then(() => task.run(signal));
+      previous = run.catch(() => undefined);
+      return run;
+    },
+  };
+}
 
 interface Lost {
   readonly wasConnected: boolean;

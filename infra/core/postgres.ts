@@ -18,3 +18,22 @@ export async function probePostgres(url: string, timeoutMs: number): Promise<str
     await client.end();
   }
 }
+
+/**
+ * Makes clients survive the loss of PostgreSQL while they are being closed. BullMQ takes all listeners
+ * off a client before it ends it; a connection error that arrives in between would have no listener
+ * and end the process. From now on a client keeps one, which has nothing left to do.
+ */
+export function keepClosingClientsQuiet(): void {
+  Client.prototype.removeAllListeners = removeAllButOne;
+}
+
+// === Helpers ===
+
+const { removeAllListeners } = Client.prototype;
+
+function removeAllButOne(this: Client, ...events: [string?]): Client {
+  removeAllListeners.apply(this, events);
+  if (events.length === 0) this.on('error', () => undefined);
+  return this;
+}
