@@ -31,7 +31,7 @@ export interface CommitOutcome {
   readonly commits: readonly Commit[];
 }
 
-export const COMMIT_BUDGET_MS = 60_000;
+const COMMIT_BUDGET_MS = 60_000;
 /** Losing the race a few times is normal and costs one read; only then waiting helps. */
 const LOSSES_BEFORE_WAITING = 3;
 const ENGINE = 'tidemark/0.1.0';

@@ -46,8 +46,10 @@ export async function scan(lake: Lake, snapshot: Snapshot, options: ScanOptions 
   };
 }
 
+// === Helpers ===
+
 /** The expression over local copies, by their paths. Pure. */
-export function scanSql(
+function scanSql(
   snapshot: Snapshot,
   files: ReadonlyMap<string, AddFile>,
   options: Omit<ScanOptions, 'files'> = {},
@@ -61,8 +63,6 @@ export function scanSql(
   if (branches.length === 0) branches.push(`${branchSql(shape, {}, [])} WHERE false`);
   return `(${branches.join(' UNION ALL ')})`;
 }
-
-// === Helpers ===
 
 interface Shape {
   readonly wanted: readonly DeltaField[];

@@ -5,18 +5,18 @@ import { fault } from '../infra/core/errorCatalog.ts';
 /** A Delta type: the name of a primitive (`string`, `long`, `decimal(p,s)` …) or a nested type. */
 export type DeltaType = string | DeltaArray | DeltaStruct | DeltaMap;
 
-export interface DeltaArray {
+interface DeltaArray {
   readonly type: 'array';
   readonly elementType: DeltaType;
   readonly containsNull: boolean;
 }
 
-export interface DeltaStruct {
+interface DeltaStruct {
   readonly type: 'struct';
   readonly fields: readonly DeltaField[];
 }
 
-export interface DeltaMap {
+interface DeltaMap {
   readonly type: 'map';
   readonly keyType: DeltaType;
   readonly valueType: DeltaType;

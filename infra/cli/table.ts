@@ -17,8 +17,8 @@ const EXAMPLES = `
 Examples:
   tidemark table list
   tidemark table show gold.hourly_metrics --json
-  tidemark table history bronze.labels --limit 5
-  tidemark table optimize bronze.labels --dry-run`;
+  tidemark table history gold.hourly_metrics --limit 5
+  tidemark table optimize gold.hourly_metrics --dry-run`;
 
 /** `tidemark table …`: what the lake holds, from its logs alone. Data on stdout. */
 export const registerTable: RegisterCommand = (program) => {

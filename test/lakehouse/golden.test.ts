@@ -7,7 +7,6 @@ import { sqlText } from '../../infra/core/duckdb.ts';
 import { createLocalStore } from '../../lakehouse/localStorage.ts';
 import { scan } from '../../lakehouse/scan.ts';
 import { openTableAt } from '../../lakehouse/table.ts';
-import { tableHash } from '../../lakehouse/tableHash.ts';
 import { openTestLake } from './support.ts';
 
 /** Tables that Spark and the Delta kernel wrote, with what they must read as. */
@@ -34,6 +33,9 @@ const LIVE_FILES: Readonly<Record<string, number>> = {
   'canonicalized-paths-normal-b': 0,
   'canonicalized-paths-special-b': 0,
 };
+
+/** Tables whose expected content is no row. */
+const EMPTY = new Set(['log-replay-special-characters', 'log-replay-special-characters-a']);
 
 const isAbsentOnPurpose = process.env['TIDEMARK_SHARED_DATA'] === 'absent';
 const names = existsSync(GOLDEN_DIR) ? archiveNames() : [];
@@ -69,10 +71,9 @@ describe.runIf(names.length > 0)('tables of other writers', () => {
     const snapshot = await open(lake, name);
     await using scanned = await scan(lake, snapshot!);
     const expected = await expectedSql(session, join(root, name, 'expected'), scanned.sql);
-    const [count] = await session.rows(`SELECT count(*) AS n FROM ${expected}`);
-    const [ours] = await session.rows(`SELECT count(*) AS n FROM ${scanned.sql}`);
-    expect(ours).toEqual(count);
-    expect(await tableHash(session, scanned.sql)).toBe(await tableHash(session, expected));
+    const [rows] = await session.rows(multisetOf(expected));
+    expect(await session.rows(multisetOf(scanned.sql))).toEqual([rows]);
+    expect(rows?.['n'] === '0', 'whether it is empty').toBe(EMPTY.has(name));
   });
 
   test.each(refused)('%s is refused with a reason', async (name) => {
@@ -96,6 +97,11 @@ function archiveNames(): string[] {
     .filter((file) => file.endsWith('.tar.zst'))
     .map((file) => basename(file, '.tar.zst'))
     .sort();
+}
+
+/** Number of rows and the sum of their hashes: equal for equal multisets of rows. */
+function multisetOf(relation: string): string {
+  return `SELECT count(*) AS n, sum(hash(r)::HUGEINT)::VARCHAR AS hashes FROM ${relation} AS r`;
 }
 
 /** The expected rows, cast to the types in which we read the table: writers' physical types differ. */

@@ -13,7 +13,7 @@ import type { ObjectStore } from '../../lakehouse/storage.ts';
 import { createTable, type LakeTable } from '../../lakehouse/table.ts';
 
 /** A logger that keeps what it was told. */
-export function recordingLog(): Logger & { readonly entries: { level: string; message: string }[] } {
+function recordingLog(): Logger & { readonly entries: { level: string; message: string }[] } {
   const entries: { level: string; message: string }[] = [];
   const at = (level: string) => (_fields: object, message: string) => {
     entries.push({ level, message });
