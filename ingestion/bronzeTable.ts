@@ -53,6 +53,7 @@ export async function stageBatch(
       select: withColumnsOf(schema, contract, lines),
       partitionValues: { [ARRIVAL_DATE]: arrivalDate },
       schema,
+      rowGroupRows: ROW_GROUP_ROWS,
     });
     const rows = adds.reduce((sum, add) => sum + (rowsOf(add) ?? 0), 0);
     if (rows !== file.lines)
@@ -95,6 +96,9 @@ export async function commitBatch(
 }
 
 // === Helpers ===
+
+/** A flush is small and compaction writes it again: what counts here is the writer's memory. */
+const ROW_GROUP_ROWS = 20_480;
 
 /** The metadata that the contract needs and the table lacks. @throws CONTRACT_OUTDATED, LAKE_SCHEMA_INCOMPATIBLE */
 function evolution(

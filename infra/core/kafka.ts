@@ -169,7 +169,7 @@ export function openGroup(options: GroupOptions): GroupConsumer {
     rebalanceTimeout: 30_000,
     maxWaitTimeInMs: 500,
     minBytes: 1,
-    maxBytes: 8 * 1_048_576,
+    maxBytes: FETCH_BYTES,
     maxBytesPerPartition: options.maxBytesPerPartition ?? 1_048_576,
     retry: { ...PATIENT, restartOnFailure: async () => true },
   });
@@ -189,6 +189,12 @@ export function openGroup(options: GroupOptions): GroupConsumer {
 
 /** Two minutes in all: longer than a broker needs to restart, after kill -9 too. */
 const PATIENT = { initialRetryTime: 100, maxRetryTime: 2_000, retries: 60 };
+
+/**
+ * Of one fetch over all partitions. The client makes some ten objects a record and holds a fetch as a
+ * whole: a small one dies young, a large one (8 MiB) doubles the memory of the process.
+ */
+const FETCH_BYTES = 524_288;
 
 /** Below the broker's default limit of a record batch, with room for its overhead. */
 const SEND_BYTES = 700_000;
