@@ -61,8 +61,9 @@ export function labelsOf(
 /** The label as it reads when it became known by `nowMs` at the latest. */
 export function availableBy(label: LabelRecord, nowMs: number): LabelRecord {
   if (label.availableAtMs <= nowMs) return label;
-  const value = label.value.replace(/"label_available_at":"[^"]+"/, `"label_available_at":"${isoMs(nowMs)}"`);
-  return { ...label, value, availableAtMs: nowMs };
+  const availableAtMs = Math.floor(nowMs); // a monotone clock has fractions, a record's time has none
+  const time = `"label_available_at":"${isoMs(availableAtMs)}"`;
+  return { ...label, value: label.value.replace(/"label_available_at":"[^"]+"/, time), availableAtMs };
 }
 
 // === Helpers ===

@@ -3,14 +3,15 @@ import { LABELS_TOPIC } from './domains.ts';
 import type { SimulatedRecord } from './liveStream.ts';
 import type { LaneRecord } from './sendLanes.ts';
 
-/** What a run has done so far. All numbers but `labels` are about events. */
+/** What a run has done so far. Counts are of events where nothing else is said. */
 export interface SimulationReport {
   readonly seconds: number;
   readonly target_per_minute: number;
   readonly offered: number;
   readonly acknowledged: number;
+  /** Events and labels that the producer gave up. */
   readonly errors: number;
-  /** Of the records offered. */
+  /** Of all events and labels that were offered. */
   readonly error_rate_percent: number;
   /** Acknowledged, of what the pace asked for in this time. */
   readonly efficiency_percent: number;
@@ -41,6 +42,7 @@ export function createTally(): Tally {
   let acknowledged = 0;
   let errors = 0;
   let labels = 0;
+  let labelErrors = 0;
   return {
     offered: () => {
       offered += 1;
@@ -56,6 +58,7 @@ export function createTally(): Tally {
     },
     failed: (records) => {
       errors += records.length;
+      labelErrors += records.filter(({ topic }) => topic === LABELS_TOPIC).length;
     },
     get offeredCount() {
       return offered;
@@ -66,7 +69,7 @@ export function createTally(): Tally {
       offered,
       acknowledged,
       errors,
-      error_rate_percent: percent(errors, offered),
+      error_rate_percent: percent(errors, offered + labels + labelErrors),
       efficiency_percent: percent(acknowledged, (ratePerMinute * elapsedMs) / 60_000),
       send_delay_ms: {
         p50: delays.percentile(0.5),

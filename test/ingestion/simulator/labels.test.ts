@@ -81,4 +81,5 @@ test('a label that is sent early says so', () => {
     new Date(label.availableAtMs - 1_000).toISOString(),
   );
   expect(availableBy(label, label.availableAtMs)).toBe(label);
+  expect(availableBy(label, label.availableAtMs - 0.3).availableAtMs).toBe(label.availableAtMs - 1);
 });
