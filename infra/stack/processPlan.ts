@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Config } from '../core/config.ts';
 import { kafkaCommand } from './kafkaServer.ts';
+import { NODE_FLAGS } from './nodeFlags.ts';
 import { postgresCommand } from './postgresServer.ts';
 import type { ProcessSpec } from './processSpec.ts';
 import type { ServerCommand } from './serverProcess.ts';
@@ -74,7 +75,7 @@ function own(paths: StackPaths, spec: Omit<ProcessSpec, 'ports' | 'logFile' | 'c
     return {
       name: spec.name,
       command: process.execPath,
-      args: ['--disable-warning=TimeoutNegativeWarning', file],
+      args: [...NODE_FLAGS, file],
       logFile,
       stopSignal: 'SIGTERM',
       isReady: async () => Date.now() - startedMs >= SURVIVED_MS,

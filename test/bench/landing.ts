@@ -17,6 +17,7 @@ import { createLogger } from '../../infra/core/logger.ts';
 import { openLake } from '../../infra/lake.ts';
 import { freePorts } from '../../infra/stack/freePorts.ts';
 import { startKafka } from '../../infra/stack/kafkaServer.ts';
+import { NODE_FLAGS } from '../../infra/stack/nodeFlags.ts';
 import { topicSpecs } from '../../ingestion/landing.ts';
 import { landedProgress } from '../../ingestion/progress.ts';
 import { DOMAINS, type Domain, TOPIC_OF } from '../../ingestion/simulator/domains.ts';
@@ -137,7 +138,7 @@ async function land(
   const env = { ...process.env, TIDEMARK_HOME: join(work.dir, 'home'), TIDEMARK_KAFKA: brokers };
   const logFd = openSync(join(work.dir, 'ingest.log'), 'a');
   const started = performance.now();
-  const child = spawn(process.execPath, [join(root, 'infra', 'processes', 'ingest.ts')], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, join(root, 'infra', 'processes', 'ingest.ts')], {
     env,
     stdio: ['ignore', 'ignore', logFd],
   });
