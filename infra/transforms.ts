@@ -1,6 +1,5 @@
-import { ARRIVAL_DATE, bronzeFields } from '../ingestion/bronze.ts';
+import { openBronze } from '../ingestion/bronzeTable.ts';
 import type { Lake } from '../lakehouse/lake.ts';
-import { createTable } from '../lakehouse/table.ts';
 import { loadProject } from '../transforms/project.ts';
 import type { RunDeps } from '../transforms/run.ts';
 import type { Content } from './content.ts';
@@ -12,13 +11,6 @@ import type { Logger } from './core/ports.ts';
  */
 export async function openTransforms(lake: Lake, content: Content, log: Logger): Promise<RunDeps> {
   const project = await loadProject(content.transformsDir);
-  for (const contract of content.contracts) {
-    await createTable(lake, {
-      name: contract.table,
-      fields: bronzeFields(contract),
-      partitionColumns: [ARRIVAL_DATE],
-      description: contract.doc,
-    });
-  }
+  for (const contract of content.contracts) await openBronze(lake, contract);
   return { lake, project, log };
 }

@@ -8,11 +8,18 @@ import { type Computation, computeResult } from './compute.ts';
 import { type Gains, gainsOf } from './gains.ts';
 import type { Model } from './model.ts';
 import type { Action, InputState } from './plan.ts';
-import { progressAppId, progressUpdates } from './progress.ts';
+import { isBuilt, progressAppId, progressUpdates } from './progress.ts';
 import { auditTablesOf, definitionHash, inputTablesOf, type Project } from './project.ts';
 import { openRelations, QUARANTINE, type Relations } from './relations.ts';
-import { type StagedChange, type StageTarget, stageIncrement, stageWhole, sumRows } from './stageChange.ts';
-import { commitModel, createModelTable, resultFields, sameColumns } from './writeModel.ts';
+import {
+  type StagedChange,
+  type StageTarget,
+  sameColumns,
+  stageIncrement,
+  stageWhole,
+  sumRows,
+} from './stageChange.ts';
+import { commitModel, createModelTable, resultFields } from './writeModel.ts';
 
 type WriteTarget = StageTarget & { readonly table: LakeTable };
 
@@ -67,7 +74,8 @@ export async function viewModel(context: StepContext, model: Model): Promise<Mod
   for (const name of inputTablesOf(context.project, model)) {
     const pinned = context.tables.get(name);
     const appId = progressAppId(model.name, definition, pinned?.table.id ?? '');
-    const { input, gain } = await viewInput(name, pinned, base?.txns.get(appId));
+    const consumed = isBuilt(base, definition) ? base?.txns.get(appId) : undefined;
+    const { input, gain } = await viewInput(name, pinned, consumed);
     inputs.push(input);
     if (gain !== undefined) gains.set(name, gain);
   }
@@ -112,7 +120,7 @@ async function viewInput(
 
 async function computeAndCommit(context: StepContext, view: ModelView, action: Action): Promise<StepOutcome> {
   const { lake, project } = context;
-  const { model, base } = view;
+  const { model, base, definition } = view;
   const pins = new Map([...context.tables].map(([name, { snapshot }]) => [name, snapshot]));
   await using relations = await openRelations(lake, project, pins);
   const work: Computation = { model, relations, pins, gains: view.gains };
@@ -136,8 +144,8 @@ async function computeAndCommit(context: StepContext, view: ModelView, action: A
     };
   }
   const target = await openTarget(context, view, { relations, fields });
-  const newFields = sameColumns(target.base.schema, fields) ? undefined : fields;
-  const change = mode === 'full' ? await stageWhole(target, newFields) : await stageIncrement(target);
+  const change =
+    mode === 'full' ? await stageWhole(target, { fields, definition }) : await stageIncrement(target);
   const committed = await commitStep(context, view, { target, change });
   if (committed === undefined) return { kind: 'replan', why: `${model.name} was committed by another run` };
   return { kind: 'done', action, output: committed, work: { ...counted, change } };

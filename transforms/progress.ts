@@ -1,3 +1,4 @@
+import type { MetaData } from '../lakehouse/actions.ts';
 import type { TxnUpdate } from '../lakehouse/conflict.ts';
 import type { Snapshot } from '../lakehouse/snapshot.ts';
 
@@ -9,6 +10,12 @@ export interface ConsumedInput {
 }
 
 /**
+ * The table property that names the definition of a table's rows. A definition may come back after
+ * another one took its place: its old progress is still in the log, but its rows are not.
+ */
+export const DEFINITION = 'tidemark.definition';
+
+/**
  * Progress of one definition of a model over one source table: the txn of this name in the model's
  * table is the source version that its rows stand for. Pure.
  */
@@ -16,13 +23,14 @@ export function progressAppId(model: string, definition: string, tableId: string
   return `model:${model}@${definition}:${tableId}`;
 }
 
-/** Stands for the sources of a model that reads none but seeds, whose content is in the definition. */
-export const NO_SOURCE = 'seeds';
-
 /** Whether the table's rows were computed under this definition. Pure. */
-export function isBuilt(snapshot: Snapshot | undefined, model: string, definition: string): boolean {
-  const prefix = progressAppId(model, definition, '');
-  return snapshot !== undefined && [...snapshot.txns.keys()].some((appId) => appId.startsWith(prefix));
+export function isBuilt(snapshot: Snapshot | undefined, definition: string): boolean {
+  return snapshot?.metadata.configuration?.[DEFINITION] === definition;
+}
+
+/** The metadata with the definition that the rows are computed under. Pure. */
+export function withDefinition(metadata: MetaData, definition: string): MetaData {
+  return { ...metadata, configuration: { ...metadata.configuration, [DEFINITION]: definition } };
 }
 
 /** The txns of a commit that has consumed these inputs; every input gets its own. Pure. */
@@ -31,8 +39,7 @@ export function progressUpdates(
   owner: { readonly model: string; readonly definition: string },
   inputs: readonly ConsumedInput[],
 ): TxnUpdate[] {
-  const marks = inputs.length > 0 ? inputs : [{ tableId: NO_SOURCE, to: 0 }];
-  return marks.map(({ tableId, to }) => {
+  return inputs.map(({ tableId, to }) => {
     const appId = progressAppId(owner.model, owner.definition, tableId);
     return { appId, expected: base.txns.get(appId), version: to };
   });

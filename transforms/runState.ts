@@ -34,7 +34,7 @@ export function decideFor(state: RunState, view: ModelView): Action {
     selected: state.selected.has(model.name),
     pinnedTo: state.parent?.pins[model.name],
     heldBy: inputs.find((input) => state.held.has(input.table))?.table,
-    built: isBuilt(base, model.name, definition),
+    built: isBuilt(base, definition),
     inputs,
   });
 }

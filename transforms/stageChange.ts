@@ -4,12 +4,13 @@ import { type AddFile, type MetaData, rowsOf } from '../lakehouse/actions.ts';
 import type { Lake } from '../lakehouse/lake.ts';
 import { stageMerge } from '../lakehouse/merge.ts';
 import { FILE_COLUMN, scan } from '../lakehouse/scan.ts';
-import type { DeltaField } from '../lakehouse/schema.ts';
+import { type DeltaField, duckdbType } from '../lakehouse/schema.ts';
 import type { Snapshot } from '../lakehouse/snapshot.ts';
 import { stagePartitions } from '../lakehouse/stage.ts';
 import { withSchema } from '../lakehouse/table.ts';
 import type { Model } from './model.ts';
 import { sqlList } from './modelSql.ts';
+import { isBuilt, withDefinition } from './progress.ts';
 import type { Relations } from './relations.ts';
 
 /** What a commit of a model changes. */
@@ -32,24 +33,23 @@ export interface StageTarget {
 const NO_CHANGE: StagedChange = Object.freeze({ adds: [], removes: [], rowsWritten: 0 });
 
 /**
- * Stages `result` as the whole content of the table. `fields` differ from the table's where the
- * definition changed. @throws MODEL_SQL_FAILED
+ * Stages `result` as the whole content of the table, with its columns and the definition that they
+ * come from. @throws MODEL_SQL_FAILED
  */
 export async function stageWhole(
   target: StageTarget,
-  fields: readonly DeltaField[] | undefined,
+  made: { readonly fields: readonly DeltaField[]; readonly definition: string },
 ): Promise<StagedChange> {
   const { base, model } = target;
   checkPartitions(target);
+  const isSame = isBuilt(base, made.definition) && sameColumns(base.schema, made.fields);
   // Comparing costs a read of the whole table: worth it where tables are small and often rewritten.
-  if (fields === undefined && model.kind.kind === 'table' && (await isUnchanged(target))) return NO_CHANGE;
-  const adds = await stageRows(target, 'from result', fields);
-  return {
-    adds,
-    removes: [...base.files.values()],
-    ...(fields === undefined ? {} : { metaData: withSchema(base.metadata, fields) }),
-    rowsWritten: sumRows(adds),
-  };
+  if (isSame && model.kind.kind === 'table' && (await isUnchanged(target))) return NO_CHANGE;
+  const schema = sameColumns(base.schema, made.fields) ? base.schema : made.fields;
+  const adds = await stageRows(target, 'from result', schema);
+  const metaData = withSchema(withDefinition(base.metadata, made.definition), schema);
+  const removes = [...base.files.values()];
+  return { adds, removes, ...(isSame ? {} : { metaData }), rowsWritten: sumRows(adds) };
 }
 
 /**
@@ -71,8 +71,18 @@ export async function stageIncrement(target: StageTarget): Promise<StagedChange>
       return stageByPartition(target, kind.column);
     case 'table':
     case 'view':
-      return stageWhole(target, undefined);
+      throw fault('MODEL_SQL_FAILED', {
+        model: target.model.name,
+        detail: `a ${kind.kind} has no increment`,
+      });
   }
+}
+
+/** Whether the stored columns are the computed ones, in order and type. Pure. */
+export function sameColumns(stored: readonly DeltaField[], computed: readonly DeltaField[]): boolean {
+  const spelled = (fields: readonly DeltaField[]) =>
+    JSON.stringify(fields.map((f) => [f.name, duckdbType(f.type)]));
+  return spelled(stored) === spelled(computed);
 }
 
 /** Rows of all files, by their statistics. Pure. */

@@ -1,7 +1,7 @@
 import type { CommitResult } from '../lakehouse/commit.ts';
 import type { TxnUpdate } from '../lakehouse/conflict.ts';
 import type { Lake } from '../lakehouse/lake.ts';
-import { type DeltaField, deltaType, duckdbType, field } from '../lakehouse/schema.ts';
+import { type DeltaField, deltaType, field } from '../lakehouse/schema.ts';
 import { createTable, type LakeTable } from '../lakehouse/table.ts';
 import type { Model } from './model.ts';
 import type { Relations } from './relations.ts';
@@ -30,13 +30,6 @@ export function createModelTable(
     partitionColumns: model.partitionedBy,
     description: model.description,
   });
-}
-
-/** Whether the stored columns are the computed ones, in order and type. Pure. */
-export function sameColumns(stored: readonly DeltaField[], computed: readonly DeltaField[]): boolean {
-  const spelled = (fields: readonly DeltaField[]) =>
-    JSON.stringify(fields.map((f) => [f.name, duckdbType(f.type)]));
-  return spelled(stored) === spelled(computed);
 }
 
 /** Commits staged rows together with the progress that they stand for. */

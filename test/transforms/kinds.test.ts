@@ -185,6 +185,21 @@ test('a changed definition is computed whole, with its new columns; what reads i
   ]);
 });
 
+test('a definition that comes back finds rows of another one, and is computed whole', async () => {
+  await using lake = await openTempLake();
+  const other = READINGS.replace('value, seq', 'value * 2 as value, seq');
+  await land(lake, 'bronze.readings', readings(`('a','s','2026-01-01 10:00:00Z',1,1)`));
+  await runModels(depsOf(lake, projectOf([READINGS])));
+  await runModels(depsOf(lake, projectOf([other])));
+  await land(lake, 'bronze.readings', readings(`('b','s','2026-01-01 10:00:00Z',5,2)`));
+  const report = await runModels(depsOf(lake, projectOf([READINGS])));
+  expect(modelReport(report, 'silver.readings').action).toBe('full');
+  expect(await rowsOf(lake, 'silver.readings', { columns: 'id, value' })).toEqual([
+    { id: 'a', value: 1 },
+    { id: 'b', value: 5 },
+  ]);
+});
+
 test('a changed seed is a changed definition', async () => {
   await using lake = await openTempLake();
   const model = TOP.replace(
