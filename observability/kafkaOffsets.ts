@@ -10,7 +10,7 @@ export function kafkaOffsets(options: {
   readonly signal?: AbortSignal;
 }): OffsetSource {
   return {
-    states: (topics) => fetchTopicStates(options.brokers, topics, { retries: 5 }),
+    states: (topics) => fetchTopicStates(options.brokers, topics, { retries: 2 }),
     read: (topic, ranges, onOffsets) =>
       readTopic({ ...options, topic, ranges }, async ({ partition, records }) => {
         onOffsets(

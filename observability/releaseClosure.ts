@@ -2,6 +2,7 @@ import type { Lake } from '../lakehouse/lake.ts';
 import { newestRelease, type Release, readRelease } from '../lakehouse/release.ts';
 import type { Snapshot } from '../lakehouse/snapshot.ts';
 import { type LakeTable, openTable } from '../lakehouse/table.ts';
+import { DEFINITION, progressAppId } from '../transforms/progress.ts';
 import type { ViolationSink } from './violations.ts';
 
 /**
@@ -85,23 +86,13 @@ async function snapshotAt(table: LakeTable | undefined, version: number): Promis
   return version < newest.version ? await table.snapshot({ version }) : undefined;
 }
 
-/**
- * Versions of its sources that a model's table stands for, by source id: the progress of the
- * definition that wrote it last; older definitions leave theirs behind.
- */
+/** Versions of its sources that the rows of a model's table stand for, by source id. */
 function consumedVersions(name: string, snapshot: Snapshot): ReadonlyMap<string, number> {
-  const byDefinition = new Map<string, { lastMs: number; sources: Map<string, number> }>();
-  for (const { appId, version, lastUpdated } of snapshot.txnActions.values()) {
-    const match = /^model:([^@]+)@([^:]+):(.+)$/.exec(appId);
-    if (match === null || match[1] !== name) continue;
-    const [, , definition = '', sourceId = ''] = match;
-    const known = byDefinition.get(definition) ?? { lastMs: 0, sources: new Map() };
-    known.lastMs = Math.max(known.lastMs, lastUpdated ?? 0);
-    known.sources.set(sourceId, version);
-    byDefinition.set(definition, known);
-  }
-  const [current] = [...byDefinition.values()].toSorted((a, b) => b.lastMs - a.lastMs);
-  return current?.sources ?? new Map();
+  const definition = snapshot.metadata.configuration?.[DEFINITION];
+  if (definition === undefined) return new Map();
+  const prefix = progressAppId(name, definition, '');
+  const own = [...snapshot.txns].filter(([appId]) => appId.startsWith(prefix));
+  return new Map(own.map(([appId, version]) => [appId.slice(prefix.length), version]));
 }
 
 async function checkSource(

@@ -1,7 +1,8 @@
 import type { TopicState } from '../../infra/core/kafka.ts';
 import { openTable } from '../../lakehouse/table.ts';
 import type { OffsetSource } from '../../observability/kafkaEquality.ts';
-import { appendRows, commitTo, createTableLike, stageRows, type TempLake } from '../support/tempLake.ts';
+import { progressAppId, withDefinition } from '../../transforms/progress.ts';
+import { commitTo, createTableLike, stageRows, type TempLake } from '../support/tempLake.ts';
 
 /** One landed range of a partition: the offsets that hold a record, and which of them are bad. */
 export interface LandedRange {
@@ -143,13 +144,14 @@ export async function buildModel(
   const source = await openTable(lake, TABLE);
   const table = await createTableLike(lake, { name: 'silver.m', select: "select 'a' as k" });
   const base = await table.snapshot();
-  const appId = `model:silver.m@${model.at ?? 'hash1'}:${source?.id}`;
+  const definition = model.at ?? 'hash1';
+  const appId = progressAppId('silver.m', definition, source?.id ?? '');
   const adds = await stageRows(lake, table, { select: model.rows });
   return await commitTo(table, {
     base,
     adds,
+    reads: 'table',
+    metaData: withDefinition(base.metadata, definition),
     txns: [{ appId, expected: base.txns.get(appId), version: model.consumed }],
   });
 }
-
-export { appendRows };
