@@ -1,7 +1,7 @@
 # Each target says after ## what it does; `make help` prints that.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup up down clean ps logs status test check check-lint check-types check-unused check-unit bench
+.PHONY: docs help setup up down clean ps logs status test check check-lint check-types check-unused check-unit bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ check-unused:
 
 check-unit:
 	@vitest run --project unit
+
+docs: ## write the generated pages of docs/
+	@node infra/cli/errorsPage.ts
 
 bench: ## measure landing and refresh on this machine
 	@sh infra/stack/setup.sh dev

@@ -100,7 +100,9 @@ function checkNames(catalog: SqlCatalog, mentions: readonly TableMention[], sql:
       catalog.find(qualified(mention));
     } catch (error) {
       if (!isFault(error, 'SQL_TABLE_UNKNOWN')) throw error;
-      throw fault('SQL_TABLE_UNKNOWN', { ...error.details, caret: caret(sql, mention.offset) }, error);
+      const nearest = String(error.details['nearest']);
+      const place = { table: qualified(mention), nearest, caret: caret(sql, mention.offset) };
+      throw fault('SQL_TABLE_UNKNOWN', place, error);
     }
   }
 }

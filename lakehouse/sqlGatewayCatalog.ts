@@ -120,7 +120,7 @@ function findReadable(
   }
   const near = nearestNames(name, catalog.names);
   const nearest = near.length > 0 ? `did you mean ${near.join(' or ')}?` : 'nothing is named like it';
-  throw fault('SQL_TABLE_UNKNOWN', { table: name, nearest });
+  throw fault('SQL_TABLE_UNKNOWN', { table: name, nearest, caret: '' });
 }
 
 function partsOf(name: string): [schema: string, bare: string] {

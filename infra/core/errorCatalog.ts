@@ -40,7 +40,8 @@ const CATALOG = {
   LAKE_COLUMN_NAME: {
     domain: 'user',
     retry: 'never',
-    message: 'a table cannot have a column named "{name}": empty, twice, or with one of " ,;{}()=" in it',
+    message:
+      'a table cannot have a column named "{name}": empty, twice, or with white space, a bracket or one of ,;= in it',
     remedy: 'rename the column; names are compared without case',
   },
   LAKE_COMMIT_TIMEOUT: {
@@ -370,8 +371,27 @@ export type ErrorCode = keyof typeof CATALOG;
 /** The catalogue as data, for documentation and tests. */
 export const ERROR_CATALOG: Readonly<Record<string, ErrorDefinition>> = CATALOG;
 
+/** The placeholders of a message or remedy: `'no {a} in {b}'` has `'a' | 'b'`. */
+type Placeholder<Text extends string> = Text extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | Placeholder<Rest>
+  : never;
+
+/** What must be given so that message and remedy of the error `Code` have no gap. */
+export type DetailsOf<Code extends ErrorCode> = ErrorDetails &
+  Readonly<
+    Record<
+      Placeholder<(typeof CATALOG)[Code]['message'] | (typeof CATALOG)[Code]['remedy']>,
+      string | number | bigint | boolean
+    >
+  >;
+
 /** An error of the catalogue, ready to be thrown; `cause` is kept. */
-export function fault(code: ErrorCode, details: ErrorDetails = {}, cause?: unknown): TidemarkError {
+export function fault<Code extends ErrorCode>(
+  code: Code,
+  ...[details = {}, cause]: Partial<DetailsOf<Code>> extends DetailsOf<Code>
+    ? [details?: ErrorDetails, cause?: unknown]
+    : [details: DetailsOf<Code>, cause?: unknown]
+): TidemarkError {
   return new TidemarkError(code, CATALOG[code], details, cause);
 }
 

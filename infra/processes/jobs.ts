@@ -4,10 +4,10 @@ import { listTables, openTable } from '../../lakehouse/table.ts';
 import { isComplete } from '../../transforms/report.ts';
 import { runModels } from '../../transforms/run.ts';
 import { runSchedule } from '../../transforms/schedule.ts';
-import { paymentContent } from '../content.ts';
+import { type Content, paymentContent } from '../content.ts';
 import { systemClock } from '../core/clock.ts';
 import { armCrashPoint } from '../core/crashPoint.ts';
-import { runProcess } from '../core/lifecycle.ts';
+import { type ProcessContext, runProcess } from '../core/lifecycle.ts';
 import type { Logger } from '../core/ports.ts';
 import { openLake } from '../lake.ts';
 import { openTransforms } from '../transforms.ts';
@@ -16,14 +16,14 @@ import { openTransforms } from '../transforms.ts';
 const BRONZE_ORDER = '_partition, _offset';
 
 /** The work of the clock: transforms and compaction, scheduled in PostgreSQL. */
-await runProcess('jobs', async ({ config, log, signal }) => {
+export async function runJobs(content: Content, { config, log, signal }: ProcessContext): Promise<void> {
   await using lake = await openLake(config, { log, crashPoint: armCrashPoint(config.crashAt) });
   const transforms = {
     name: 'transforms',
     everyMs: config.schedule.transformsMs,
     run: async (stop: AbortSignal) => {
       // Models are read at each run: an edited file counts from the next one on.
-      const deps = await openTransforms(lake, paymentContent, log);
+      const deps = await openTransforms(lake, content, log);
       const report = await runModels(deps, { signal: stop });
       log.info(
         { outcome: report.outcome, release: report.release, complete: isComplete(report) },
@@ -38,9 +38,13 @@ await runProcess('jobs', async ({ config, log, signal }) => {
   };
   const postgresUrl = config.postgres.url;
   await runSchedule({ postgresUrl, tasks: [transforms, compaction], clock: systemClock, log }, { signal });
-});
+}
 
-async function compactAll(lake: Lake, { log, signal }: { log: Logger; signal: AbortSignal }): Promise<void> {
+/** Gathers the small files of every table, one table after the other. */
+export async function compactAll(
+  lake: Lake,
+  { log, signal }: { log: Logger; signal: AbortSignal },
+): Promise<void> {
   for (const name of await listTables(lake)) {
     const table = await openTable(lake, name);
     if (table === undefined) continue;
@@ -48,4 +52,8 @@ async function compactAll(lake: Lake, { log, signal }: { log: Logger; signal: Ab
     const { filesBefore, filesAfter } = await optimizeTable(lake, table, { ...order, signal });
     if (filesBefore > 0) log.info({ table: name, filesBefore, filesAfter }, 'compacted');
   }
+}
+
+if (import.meta.main) {
+  await runProcess('jobs', (context) => runJobs(paymentContent, context));
 }
