@@ -136,7 +136,7 @@ async function simulateHistory(options: SimulateOptions, dir: string, command: C
 
 async function simulateLive(options: SimulateOptions): Promise<void> {
   const config = loadConfig(process.env);
-  const log = createLogger({ name: 'simulate', level: config.logLevel === 'debug' ? 'debug' : 'warn' });
+  const log = createLogger({ name: 'simulate', level: config.logLevel === 'debug' ? 'debug' : 'error' });
   const controller = new AbortController();
   process.once('SIGINT', () => controller.abort());
   process.once('SIGTERM', () => controller.abort());

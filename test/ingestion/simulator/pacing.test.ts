@@ -140,8 +140,13 @@ describe('a run', () => {
     );
   });
 
-  test('keeps the order of each key', async () => {
-    const broker = fakeBroker();
+  test('keeps the order of each key though some sends take longer than others', async () => {
+    let sends = 0;
+    const broker = fakeBroker(async () => {
+      sends += 1;
+      for (let turns = sends % 4; turns > 0; turns -= 1)
+        await new Promise((resolve) => setImmediate(resolve));
+    });
     await run({ ratePerMinute: 10_000, durationMs: 20_000 }, { broker });
     for (const [, records] of Map.groupBy(broker.events(), ({ key }) => key)) {
       const times = records.map(({ timestampMs }) => timestampMs ?? 0);
