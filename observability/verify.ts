@@ -5,7 +5,7 @@ import { type AddFile, rowsOf } from '../lakehouse/actions.ts';
 import type { Lake } from '../lakehouse/lake.ts';
 import type { Snapshot } from '../lakehouse/snapshot.ts';
 import { type LakeTable, listTables, openTable } from '../lakehouse/table.ts';
-import { checkRows } from './bronzeRows.ts';
+import { checkRows, type RowsCheck } from './bronzeRows.ts';
 import { type ComparedPartition, compareWithKafka, type OffsetSource } from './kafkaEquality.ts';
 import { type ChainState, EMPTY_CHAIN, followChain, type LandedPartition } from './landingChain.ts';
 import { checkKeys, type KeyedTable } from './modelKeys.ts';
@@ -72,36 +72,28 @@ export async function verifyLake(deps: VerifyDeps, request: VerifyRequest): Prom
   const { lake, source, onProgress = () => {} } = deps;
   const progress = request.isFull === true ? new Map<string, ChainState>() : await readProgress(lake);
   const all = collectViolations();
-  const subjects: VerifiedSubject[] = [];
-  const tables = await openBronze(lake);
-  const states = source === undefined ? [] : await source.states(topicsOf(request, progress));
-  const incarnations: IncarnationReport[] = [];
-  for (const [name, opened] of tables) {
+  const tables: VerifiedTable[] = [];
+  for (const opened of await openBronze(lake)) {
+    const { name } = opened.table;
     onProgress(`${name}: version ${opened.snapshot.version}`);
-    const own = countingSink(all);
-    const verified = await verifyTable(
-      deps,
-      { ...opened, before: verifiedState(progress, name), states },
-      own,
+    tables.push(
+      await verifyTable(lake, { ...opened, before: verifiedState(progress, name) }, countingSink(all)),
     );
-    incarnations.push(...verified.incarnations);
-    subjects.push({
-      subject: name,
-      version: verified.chain.version,
-      violations: own.count,
-      chain: verified.chain,
-    });
   }
+  const states = (await source?.states(topicsOf(request, tables))) ?? [];
+  const incarnations: IncarnationReport[] = [];
+  for (const table of tables) incarnations.push(...(await compareTable(deps, table, states)));
   onProgress('releases');
-  const own = countingSink(all);
-  const verifiedRelease = progress.get(RELEASES_SUBJECT)?.version ?? 0;
-  const releases = await checkReleases(lake, verifiedRelease, own);
-  const version = releases.newest ?? 0;
-  subjects.push({ subject: RELEASES_SUBJECT, version, violations: own.count, chain: EMPTY_CHAIN });
+  const releaseSink = countingSink(all);
+  const releases = await checkReleases(lake, progress.get(RELEASES_SUBJECT)?.version ?? 0, releaseSink);
   onProgress('keys of models');
   const keyedTables = await checkKeys(lake, request.keyedTables, all);
   const run = { id: randomUUID(), verifiedMs: lake.clock.nowMs() };
-  if (source !== undefined) await saveProgress(lake, run, subjects);
+  if (source !== undefined) {
+    const released = { subject: RELEASES_SUBJECT, version: releases.newest ?? 0, chain: EMPTY_CHAIN };
+    const subjects = [...tables.map(subjectOf), { ...released, violations: releaseSink.count }];
+    await saveProgress(lake, run, subjects);
+  }
   return {
     run: run.id,
     isClean: all.count === 0,
@@ -121,61 +113,77 @@ interface OpenedTable {
   readonly snapshot: Snapshot;
 }
 
-interface TableCheck extends OpenedTable {
-  readonly before: ChainState;
-  readonly states: readonly TopicState[];
+/** A table whose chain and rows were checked; what Kafka has comes next. */
+interface VerifiedTable extends RowsCheck {
+  readonly violations: ViolationSink;
+  /** False when a data file is not there. */
+  readonly isReadable: boolean;
 }
 
-async function openBronze(lake: Lake): Promise<Map<string, OpenedTable>> {
-  const opened = new Map<string, OpenedTable>();
+async function openBronze(lake: Lake): Promise<OpenedTable[]> {
+  const opened: OpenedTable[] = [];
   for (const name of await listTables(lake)) {
     const table = name.startsWith('bronze.') ? await openTable(lake, name) : undefined;
-    if (table !== undefined) opened.set(name, { table, snapshot: await table.snapshot() });
+    if (table !== undefined) opened.push({ table, snapshot: await table.snapshot() });
   }
   return opened;
 }
 
 async function verifyTable(
-  deps: VerifyDeps,
-  check: TableCheck,
+  lake: Lake,
+  check: OpenedTable & { readonly before: ChainState },
   violations: ViolationSink,
-): Promise<{ chain: ChainState; incarnations: IncarnationReport[] }> {
-  const { table, snapshot, states } = check;
+): Promise<VerifiedTable> {
+  const { table, snapshot } = check;
   const start = await startingPoint(check);
-  const liveFiles = new Map(start.snapshot?.files);
+  const verifiedFiles = start.snapshot?.files ?? new Map<string, AddFile>();
   const commits = table.commits(start.chain.version, snapshot.version);
-  const chain = await followChain(table.name, { start: start.chain, liveFiles, commits }, violations);
-  checkLiveFiles(snapshot, chain, violations);
-  const newFiles = [...snapshot.files]
-    .filter(([key]) => start.snapshot?.files.has(key) !== true)
-    .map(([, add]) => add);
-  const gone = [...(start.snapshot?.files ?? [])]
-    .filter(([key]) => !snapshot.files.has(key))
-    .map(([, add]) => add);
-  const rows = {
+  const liveFiles = new Map(verifiedFiles);
+  const after = await followChain(table.name, { start: start.chain, liveFiles, commits }, violations);
+  checkLiveFiles(snapshot, after, violations);
+  const rows: RowsCheck = {
     snapshot,
     before: start.chain,
-    after: chain,
-    newFiles,
-    goneFiles: gone,
+    after,
+    newFiles: filesOnlyIn(snapshot.files, verifiedFiles),
+    goneFiles: filesOnlyIn(verifiedFiles, snapshot.files),
     goneFrom: start.snapshot,
   };
-  const isReadable = await checkRows(deps.lake, rows, violations);
-  const incarnations: IncarnationReport[] = [];
-  for (const incarnation of incarnationsOf(table.name, chain)) {
+  const isReadable = await checkRows(lake, rows, violations);
+  return { ...rows, violations, isReadable };
+}
+
+async function compareTable(
+  { lake, source }: VerifyDeps,
+  table: VerifiedTable,
+  states: readonly TopicState[],
+): Promise<IncarnationReport[]> {
+  const reports: IncarnationReport[] = [];
+  for (const incarnation of incarnationsOf(table.snapshot.table, table.after)) {
     const state = states.find((s) => s.topicId === incarnation.topicId && s.topic === incarnation.topic);
-    const { lake, source } = deps;
-    const kafka =
-      source === undefined || state === undefined || !isReadable
-        ? undefined
-        : await compareWithKafka({ lake, source }, { state, check: rows }, violations);
-    incarnations.push({ ...incarnation, kafka });
+    const isComparable = source !== undefined && state !== undefined && table.isReadable;
+    const kafka = isComparable
+      ? await compareWithKafka({ lake, source }, { state, check: table }, table.violations)
+      : undefined;
+    reports.push({ ...incarnation, kafka });
   }
-  return { chain, incarnations };
+  return reports;
+}
+
+function subjectOf({ snapshot, after, violations }: VerifiedTable): VerifiedSubject {
+  return { subject: snapshot.table, version: after.version, violations: violations.count, chain: after };
+}
+
+function filesOnlyIn(files: ReadonlyMap<string, AddFile>, others: ReadonlyMap<string, AddFile>): AddFile[] {
+  return [...files].filter(([key]) => !others.has(key)).map(([, add]) => add);
 }
 
 /** Where the table was verified last; its beginning when its log no longer reaches back so far. */
-async function startingPoint({ table, before, snapshot }: TableCheck): Promise<{
+async function startingPoint({
+  table,
+  before,
+  snapshot,
+}: OpenedTable & { readonly before: ChainState }): Promise<{
   chain: ChainState;
   snapshot: Snapshot | undefined;
 }> {
@@ -208,11 +216,14 @@ function incarnationsOf(table: string, chain: ChainState): Omit<IncarnationRepor
 }
 
 /** Topics that should land, and those that once did. */
-function topicsOf(request: VerifyRequest, progress: ReadonlyMap<string, ChainState>): string[] {
-  const landed = [...progress.values()].flatMap(({ partitions }) =>
-    [...partitions.values()].map((p) => p.topic),
-  );
-  return [...new Set([...request.topics.map(({ topic }) => topic), ...landed])];
+function topicsOf(request: VerifyRequest, tables: readonly VerifiedTable[]): string[] {
+  const landed = tables.flatMap(({ after }) => [...after.partitions.values()].map(({ topic }) => topic));
+  return [...new Set([...request.topics.map(({ topic }) => topic), ...landed])].filter(isTopicName);
+}
+
+/** Other names came from a damaged log: Kafka is not asked for them. */
+function isTopicName(name: string): boolean {
+  return /^[\w.-]{1,249}$/.test(name);
 }
 
 function unlandedTopics(
