@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { classifyError } from '../core/errors.ts';
 import { registerClean } from './clean.ts';
 import { registerDown } from './down.ts';
+import { registerLand } from './land.ts';
 import { registerLogs } from './logs.ts';
 import { registerPs } from './ps.ts';
 import { registerRun } from './run.ts';
@@ -23,6 +24,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerLogs,
   registerRun,
   registerSql,
+  registerLand,
   registerSimulate,
   registerStatus,
   registerTable,

@@ -1,3 +1,4 @@
+import { INGESTION_ERRORS } from './errorCatalogIngestion.ts';
 import { type ErrorDefinition, type ErrorDetails, TidemarkError } from './errors.ts';
 
 /**
@@ -305,65 +306,7 @@ const CATALOG = {
     message: 'another runner committed first in each of {tries} tries',
     remedy: 'let one runner finish, then run again; nothing is lost or doubled',
   },
-  // ingestion
-  CONTRACT_INVALID: {
-    domain: 'user',
-    retry: 'never',
-    message: 'the contract of topic {topic} is not valid: {problems}',
-    remedy: 'correct the contract and start again',
-  },
-  CONTRACT_OUTDATED: {
-    domain: 'user',
-    retry: 'never',
-    message:
-      'table {table} is at version {inForce} of the contract of {topic}, this process has version {version}',
-    remedy: 'start this process with the newer contract of {topic}',
-  },
-  LANDING_LOG_TRUNCATED: {
-    domain: 'external',
-    retry: 'never',
-    message:
-      'partition {partition} of topic {topic} ends at offset {logEnd}, but records up to {next} have landed: its log was cut off',
-    remedy:
-      'offsets below {next} are used up: delete and create topic {topic}, then run ./tidemark topics adopt {topic}',
-  },
-  LANDING_PARTITIONS_CHANGED: {
-    domain: 'external',
-    retry: 'never',
-    message: 'topic {topic} had {partitions} partitions, now it has {now}: keys moved to other partitions',
-    remedy: 'set partitions: {now} in the contract of {topic} and start again',
-  },
-  LANDING_RETENTION_OVERTOOK: {
-    domain: 'external',
-    retry: 'never',
-    message:
-      'partition {partition} of topic {topic} starts at offset {logStart}, but only records up to {next} have landed: Kafka removed the rest',
-    remedy: 'accept the loss of offsets {next} to {logStart} with ./tidemark topics adopt {topic}',
-  },
-  LANDING_ROWS_DIFFER: {
-    domain: 'internal',
-    retry: 'never',
-    message: '{lines} lines gave {rows} rows for {table}: decoder and reader disagree',
-    remedy: 'nothing was committed to {table}; report it with the log',
-  },
-  LANDING_STALLED: {
-    domain: 'external',
-    retry: 'backoff',
-    message: 'topic {topic} has {lag} records to read, but none came for {seconds} s: the client is stuck',
-    remedy: 'the process ends so that it is started again; if it comes back, look at the broker of {topic}',
-  },
-  LANDING_TOPIC_GONE: {
-    domain: 'external',
-    retry: 'never',
-    message: 'topic {topic} (id {topicId}) was deleted',
-    remedy: 'create it again, then run ./tidemark topics adopt {topic}; what has landed stays',
-  },
-  LANDING_TOPIC_RECREATED: {
-    domain: 'external',
-    retry: 'never',
-    message: 'topic {topic} was deleted and created again: it was {topicId}, now it is {now}',
-    remedy: 'land the new topic behind the old one with ./tidemark topics adopt {topic}',
-  },
+  ...INGESTION_ERRORS,
 } as const satisfies Record<string, ErrorDefinition>;
 
 export type ErrorCode = keyof typeof CATALOG;
