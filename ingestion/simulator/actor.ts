@@ -19,7 +19,7 @@ export const DAY_MS = 86_400_000;
  * What a person does with the product. `business` accounts pay salaries: wires just under 10,000
  * that nobody has to hide.
  */
-export type Segment =
+type Segment =
   | 'casual'
   | 'whale'
   | 'grinder'
@@ -133,13 +133,6 @@ export function usualHourOf(actor: Actor, rng: Rng): number {
   return (((actor.usualHour + actor.hourSpread * rng.normal()) % 24) + 24) % 24;
 }
 
-/** `ACC1234567`, `P1234567` or `U1234567`: numbers that say nothing about the index. */
-export function actorId(domain: Domain, index: number): string {
-  const base = ecommerceBase(domain, index);
-  const number = 1_000_000 + ((base.index * 7_368_787 + 1_234_577) % 8_900_000);
-  return PREFIX[domain] + String(number) + base.suffix;
-}
-
 // === Helpers ===
 
 const PREFIX: Readonly<Record<Domain, string>> = { gaming: 'P', fintech: 'ACC', ecommerce: 'U' };
@@ -175,6 +168,13 @@ const INSTRUMENT_KINDS: Readonly<Record<Domain, readonly { kind: string; weight:
     { kind: 'google_pay', weight: 6 },
   ],
 };
+
+/** `ACC1234567`, `P1234567` or `U1234567`: numbers that say nothing about the index. */
+function actorId(domain: Domain, index: number): string {
+  const base = ecommerceBase(domain, index);
+  const number = 1_000_000 + ((base.index * 7_368_787 + 1_234_577) % 8_900_000);
+  return PREFIX[domain] + String(number) + base.suffix;
+}
 
 function segmentOf(domain: Domain, index: number, rng: Rng): Segment {
   const { segment } = rng.weighted(SEGMENTS[domain]);

@@ -13,7 +13,7 @@ export interface Country {
   readonly cities: readonly City[];
 }
 
-export interface City {
+interface City {
   readonly name: string;
   readonly state?: string;
   readonly zip: string;

@@ -33,7 +33,7 @@ export interface HistoryOptions extends HistoryParameters {
   readonly dir: string;
 }
 
-export interface HistoryFile {
+interface HistoryFile {
   readonly topic: string;
   /** Parquet: `key` and `value` VARCHAR, `arrived_at` TIMESTAMPTZ, in order of arrival. */
   readonly path: string;

@@ -15,7 +15,7 @@ export const END_MS = Date.parse('2026-03-01T12:00:00Z');
 
 export const smallWorld: World = createWorld({ seed: 7, actorsPerDomain: 200 });
 
-export function patternNamed(name: string): Pattern {
+function patternNamed(name: string): Pattern {
   const pattern = PATTERNS.find((candidate) => candidate.name === name);
   if (pattern === undefined) throw new Error(`no pattern ${name}`);
   return pattern;
