@@ -1,3 +1,4 @@
+import { loadProject } from '../../transforms/project.ts';
 import { isComplete, type ModelReport, type RunReport } from '../../transforms/report.ts';
 import { planRun, runModels } from '../../transforms/run.ts';
 import { paymentContent } from '../content.ts';
@@ -10,6 +11,7 @@ import type { RegisterCommand } from './main.ts';
 
 interface RunOptions {
   readonly plan?: boolean;
+  readonly dryRun?: boolean;
   readonly json?: boolean;
 }
 
@@ -23,6 +25,7 @@ export const registerRun: RegisterCommand = (program) => {
       'models: gold.hourly_metrics, silver, model+ (what reads it), +model (what it reads)',
     )
     .option('--plan', 'show what would run and why; write nothing')
+    .option('--dry-run', 'the same as --plan')
     .option('--json', 'print the run as JSON')
     .addHelpText(
       'after',
@@ -41,11 +44,12 @@ async function runAction(select: string[], options: RunOptions): Promise<void> {
   const config = loadConfig(process.env);
   const log = createLogger({ name: 'run', level: 'warn' });
   await using lake = await openLake(config, { log, crashPoint: armCrashPoint(config.crashAt) });
-  const deps = await openTransforms(lake, paymentContent, log);
-  if (options.plan) {
-    printPlan(await planRun(deps, { select }), options);
+  if (options.plan || options.dryRun) {
+    const project = await loadProject(paymentContent.transformsDir);
+    printPlan(await planRun({ lake, project, log }, { select }), options);
     return;
   }
+  const deps = await openTransforms(lake, paymentContent, log);
   const report = await runModels(deps, { select, onModel: (model) => console.error(progressLine(model)) });
   printReport(report, options);
   if (!isComplete(report)) process.exitCode = 1;

@@ -137,6 +137,37 @@ test('two runners at once publish one line of closed releases, and nothing twice
   }
 });
 
+describe('a runner that is beaten to its release', () => {
+  /** A lake in which somebody else always publishes just before, with this change. */
+  function beaten(lake: TempLake, change: object): Lake {
+    const putIfAbsent: Lake['store']['putIfAbsent'] = async (key, body) => {
+      if (key.startsWith('_releases/')) {
+        const theirs = { ...JSON.parse(new TextDecoder().decode(body)), run: 'another', ...change };
+        await lake.store.putIfAbsent(key, new TextEncoder().encode(JSON.stringify(theirs)));
+      }
+      return lake.store.putIfAbsent(key, body);
+    };
+    return { ...lake, store: { ...lake.store, putIfAbsent } };
+  }
+
+  test('plans again, and has nothing to add when the other published the same', async () => {
+    await using lake = await openTempLake();
+    await landSome(lake, 1);
+    expect((await runModels(depsOf(beaten(lake, {}), project))).outcome).toBe('unchanged');
+    expect(await newestRelease(lake.store)).toMatchObject({ number: 1, run: 'another' });
+  });
+
+  test('gives up after some tries and says so', async () => {
+    await using lake = await openTempLake();
+    await landSome(lake, 1);
+    const run = runModels(depsOf(beaten(lake, { tables: {} }), project));
+    await expect(run).rejects.toThrow('another runner committed first in each of 8 tries');
+    await runModels(depsOf(lake, project));
+    expect(await hashes(lake)).toEqual(await hashesOfOneRun(1));
+    expect((await newestRelease(lake.store))?.number).toBe(9);
+  });
+});
+
 test('rows that compaction re-arranged are not new, and those that it moved before they were read are read once', async () => {
   await using lake = await openTempLake();
   await landSome(lake, 1);
