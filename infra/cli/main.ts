@@ -10,6 +10,7 @@ import { registerSimulate } from './simulate.ts';
 import { registerSql } from './sql.ts';
 import { registerStatus } from './status.ts';
 import { registerTable } from './table.ts';
+import { registerTopics } from './topics.ts';
 import { registerUp } from './up.ts';
 import { registerVerify } from './verify.ts';
 
@@ -28,6 +29,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerSimulate,
   registerStatus,
   registerTable,
+  registerTopics,
   registerVerify,
 ];
 

@@ -68,6 +68,12 @@ export const INGESTION_ERRORS = {
     message: 'topic {topic} has {lag} records to read, but none came for {seconds} s: the client is stuck',
     remedy: 'the process ends so that it is started again; if it comes back, look at the broker of {topic}',
   },
+  LANDING_TOPIC_BUSY: {
+    domain: 'external',
+    retry: 'replan',
+    message: 'topic {topic} is being landed while it is adopted',
+    remedy: 'stop landing of {topic}, or try again',
+  },
   LANDING_TOPIC_GONE: {
     domain: 'external',
     retry: 'never',
