@@ -19,7 +19,7 @@ export interface TableMention {
 }
 
 /** More than any written query needs; chains of operators cost planning time that grows squared. */
-export const GATE_LIMITS = Object.freeze({ sqlBytes: 65_536, depth: 400, nodes: 20_000, tables: 60 });
+const GATE_LIMITS = Object.freeze({ sqlBytes: 65_536, depth: 400, nodes: 20_000, tables: 60 });
 
 /**
  * The tables that `sql` reads, when it is one SELECT that the gate lets through. `parser` must be a

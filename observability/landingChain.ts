@@ -50,11 +50,6 @@ export function partitionKey(place: { topic: string; topicId: string; partition:
   return `${place.topic}@${place.topicId}:${place.partition}`;
 }
 
-/** The partition that a progress of landing is about; undefined for other progress. Pure. */
-export function landingProgressKey(appId: string): string | undefined {
-  return /^land:[^:]+:[^:]+:([^@]+@.+:\d+)$/.exec(appId)?.[1];
-}
-
 /**
  * Folds commits, oldest first. `liveFiles` are the files that were live at `start.version`, by decoded
  * path; the map is brought forward in place.
@@ -171,6 +166,11 @@ function checkProgress(
 function progressOf({ appId, version }: Txn): [string, number][] {
   const key = landingProgressKey(appId);
   return key === undefined ? [] : [[key, version]];
+}
+
+/** The partition that a progress of landing is about; undefined for other progress. Pure. */
+function landingProgressKey(appId: string): string | undefined {
+  return /^land:[^:]+:[^:]+:([^@]+@.+:\d+)$/.exec(appId)?.[1];
 }
 
 /** A partition that was assigned before it had a record: its chain starts there. */

@@ -23,7 +23,7 @@ export interface Incarnation {
 const FIRST_INCARNATION: Incarnation = { topic: TOPIC, topicId: 'id-1' };
 export const DATE = '2026-01-01';
 
-export function offsetsOf({ from, to, gaps = [] }: LandedRange): number[] {
+function offsetsOf({ from, to, gaps = [] }: LandedRange): number[] {
   return Array.from({ length: to - from }, (_, i) => from + i).filter((offset) => !gaps.includes(offset));
 }
 
