@@ -17,7 +17,7 @@ export interface SqlGateway extends AsyncDisposable {
   readonly tables: readonly string[];
   /**
    * Runs one SELECT. @throws SQL_SYNTAX, SQL_REFUSED, SQL_TABLE_UNKNOWN, SQL_NO_RELEASE, SQL_FAILED,
-   * SQL_TIMEOUT; the signal's reason when aborted. The chunks throw the last two as well.
+   * SQL_OUT_OF_MEMORY, SQL_TIMEOUT; the signal's reason when aborted. The chunks throw the last three as well.
    */
   query(sql: string, options?: { readonly signal?: AbortSignal }): Promise<SqlAnswer>;
 }
@@ -77,7 +77,7 @@ async function answer(
   signal?.throwIfAborted();
   const names = statement.mentions.map(qualified);
   const sandbox = await openSandbox(lake, { catalog, parser, names, limits });
-  const watch = stopwatch(sandbox.session, limits.timeoutMs, signal);
+  const watch = stopwatch(sandbox.session, limits, signal);
   // A statement that was given up still runs inside DuckDB: what it reads is freed when it comes back.
   const close = async () => {
     const running = watch.running();
@@ -118,8 +118,8 @@ interface Watch {
 }
 
 /** Runs calls of one session within one budget of time; all that DuckDB throws becomes a fault. */
-function stopwatch(session: SqlSession, timeoutMs: number, signal: AbortSignal | undefined): Watch {
-  let leftMs = timeoutMs;
+function stopwatch(session: SqlSession, limits: SqlLimits, signal: AbortSignal | undefined): Watch {
+  let leftMs = limits.timeoutMs;
   let running: Promise<unknown> | undefined;
   return {
     running: () => running,
@@ -137,13 +137,21 @@ function stopwatch(session: SqlSession, timeoutMs: number, signal: AbortSignal |
         return await orGivenUp(called, stop, () => session.interrupt());
       } catch (error) {
         if (signal?.aborted) throw signal.reason;
-        if (timeout.aborted) throw fault('SQL_TIMEOUT', { seconds: timeoutMs / 1_000 }, error);
-        throw fault('SQL_FAILED', { detail: error instanceof Error ? error.message : String(error) }, error);
+        if (timeout.aborted) throw fault('SQL_TIMEOUT', { seconds: limits.timeoutMs / 1_000 }, error);
+        throw failure(error, limits);
       } finally {
         leftMs -= performance.now() - startedMs;
       }
     },
   };
+}
+
+/** DuckDB's message as it is; where memory was short, without its advice that nobody can follow here. */
+function failure(error: unknown, { memoryBytes }: SqlLimits): Error {
+  const message = error instanceof Error ? error.message : String(error);
+  if (!message.startsWith('Out of Memory Error')) return fault('SQL_FAILED', { detail: message }, error);
+  const [detail = ''] = message.split('\n');
+  return fault('SQL_OUT_OF_MEMORY', { memory: `${Math.round(memoryBytes / 2 ** 20)} MiB`, detail }, error);
 }
 
 /** The call's outcome; interrupted when `stop` aborts, and given up when it does not heed that. */

@@ -20,6 +20,8 @@ export interface LandedPartition {
   readonly next: number;
   readonly fetched: number;
   readonly bad: number;
+  /** Offsets that Kafka removed before they landed, and that somebody adopted as lost. */
+  readonly lost: number;
 }
 
 export interface ChainState {
@@ -41,6 +43,7 @@ const landingSchema = z.array(
     fetched: z.number().int(),
     good: z.number().int(),
     bad: z.number().int(),
+    lost: z.number().int().default(0),
   }),
 );
 
@@ -129,7 +132,7 @@ function extend(partitions: Map<string, LandedPartition>, range: LandedRange, re
   if (known !== undefined && known.next !== range.from) {
     report('CHAIN_BROKEN', `${key}: expected to go on at ${known.next}, landed from ${range.from}`);
   }
-  const { topic, topicId, partition, from, to, fetched, bad } = range;
+  const { topic, topicId, partition, from, to, fetched, bad, lost } = range;
   partitions.set(key, {
     topic,
     topicId,
@@ -138,6 +141,7 @@ function extend(partitions: Map<string, LandedPartition>, range: LandedRange, re
     next: to,
     fetched: (known?.fetched ?? 0) + fetched,
     bad: (known?.bad ?? 0) + bad,
+    lost: (known?.lost ?? 0) + lost,
   });
 }
 
@@ -179,7 +183,7 @@ function adoptStart(partitions: Map<string, LandedPartition>, key: string, versi
   if (match === null) return;
   const [, topic = '', topicId = '', partition = ''] = match;
   const place = { topic, topicId, partition: Number(partition) };
-  partitions.set(key, { ...place, first: version, next: version, fetched: 0, bad: 0 });
+  partitions.set(key, { ...place, first: version, next: version, fetched: 0, bad: 0, lost: 0 });
 }
 
 function rowsText(file: AddFile | undefined): string {

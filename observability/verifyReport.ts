@@ -19,22 +19,33 @@ export function verifyJson(report: VerifyReport): object {
 
 /** One row an incarnation: what landed, what of it Kafka confirmed in this run, what waits. Pure. */
 export function verifyRows(report: VerifyReport): { header: string[]; rows: string[][] } {
-  const header = ['TABLE', 'TOPIC', 'INCARNATION', 'LANDED', 'BAD', 'OFFSETS', 'COMPARED WITH KAFKA', 'LAG'];
+  const header = [
+    'TABLE',
+    'TOPIC',
+    'INCARNATION',
+    'LANDED',
+    'BAD',
+    'LOST',
+    'OFFSETS',
+    'COMPARED WITH KAFKA',
+    'LAG',
+  ];
   const rows = report.incarnations.map((incarnation) => {
     const totals = totalsOf(incarnation);
     return [
       totals.table,
       totals.topic,
-      totals.topic_id.length > 20 ? `${totals.topic_id.slice(0, 19)}…` : totals.topic_id,
+      shortId(totals.topic_id),
       String(totals.landed),
       String(totals.bad),
+      String(totals.lost),
       `${totals.offsets} in ${incarnation.partitions.length} partitions`,
       totals.compared === null ? 'not in Kafka' : `${totals.compared} records`,
       totals.lag === null ? '-' : String(totals.lag),
     ];
   });
   for (const { topic, topicId, records } of report.unlanded) {
-    rows.push(['-', topic, topicId, '0', '0', '-', '-', String(records)]);
+    rows.push(['-', topic, shortId(topicId), '0', '0', '0', '-', '-', String(records)]);
   }
   return { header, rows };
 }
@@ -48,6 +59,8 @@ function totalsOf({ table, topic, topicId, partitions, kafka }: IncarnationRepor
     topic_id: topicId,
     landed: sum(partitions.map((p) => p.fetched)),
     bad: sum(partitions.map((p) => p.bad)),
+    /** Adopted as lost: Kafka removed them before they landed. */
+    lost: sum(partitions.map((p) => p.lost)),
     offsets: sum(partitions.map((p) => p.next - p.first)),
     /** Records that Kafka gave and the table has; null when Kafka has not this incarnation. */
     compared: kafka === undefined ? null : sum(kafka.map((p) => p.records)),
@@ -56,11 +69,11 @@ function totalsOf({ table, topic, topicId, partitions, kafka }: IncarnationRepor
 }
 
 function partitionsOf({ partitions, kafka = [] }: IncarnationReport) {
-  return partitions.map(({ partition, first, next, fetched, bad }) => {
+  return partitions.map(({ partition, first, next, fetched, bad, lost }) => {
     const seen = kafka.find((k) => k.partition === partition);
     return {
       partition,
-      landed: { from: first, to: next, records: fetched, bad },
+      landed: { from: first, to: next, records: fetched, bad, lost },
       kafka:
         seen === undefined
           ? null
@@ -72,6 +85,10 @@ function partitionsOf({ partitions, kafka = [] }: IncarnationReport) {
             },
     };
   });
+}
+
+function shortId(topicId: string): string {
+  return topicId.length > 20 ? `${topicId.slice(0, 19)}…` : topicId;
 }
 
 function sum(numbers: readonly number[]): number {

@@ -196,6 +196,12 @@ const CATALOG = {
     message: '{table} has no released version: no transform run has published a release yet',
     remedy: 'run `./tidemark run` once records have landed; bronze and ops tables can be read before',
   },
+  SQL_OUT_OF_MEMORY: {
+    domain: 'user',
+    retry: 'never',
+    message: 'the statement needs more than its memory of {memory}: {detail}',
+    remedy: 'aggregate or filter earlier, or raise TIDEMARK_DUCKDB_MEMORY',
+  },
   SQL_REFUSED: {
     domain: 'user',
     retry: 'never',

@@ -169,6 +169,13 @@ describe('bounds', () => {
     await expect(drain()).rejects.toMatchObject({ code: 'SQL_TIMEOUT' });
   });
 
+  it('says so when a statement needs more memory than it has', async () => {
+    const small = { ...LIMITS, memoryBytes: 32 * 2 ** 20 };
+    await using session = await openSqlGateway(lake, { limits: small });
+    const hungry = 'select list(a.range order by hash(a.range)) from range(20000000) a';
+    await expect(session.query(hungry)).rejects.toMatchObject({ code: 'SQL_OUT_OF_MEMORY' });
+  });
+
   it('is cancelled by its signal, with the reason', async () => {
     const controller = new AbortController();
     const running = gateway.query(

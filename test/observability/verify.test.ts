@@ -116,6 +116,27 @@ describe('a clean lake', () => {
     expect((await verify(fakeLog(ALL), true)).violations).toEqual([]);
   });
 
+  it('goes on behind what was adopted as lost, and says how much that is', async () => {
+    const { table } = await bronze();
+    const lost = {
+      topic: TOPIC,
+      topicId: 'id-1',
+      partition: 0,
+      from: 70,
+      to: 90,
+      fetched: 0,
+      good: 0,
+      bad: 0,
+      lost: 20,
+    };
+    const appId = appIdOf(table.id, 0);
+    await commitTo(table, { info: { landing: [lost] }, txns: [{ appId, expected: 70, version: 90 }] });
+    await land(lake, [{ partition: 0, from: 90, to: 95 }]);
+    const report = await verify(fakeLog([{ partition: 0, from: 90, to: 95 }]));
+    expect(report.violations).toEqual([]);
+    expect(report.incarnations[0]?.partitions[0]).toMatchObject({ next: 95, fetched: 73, lost: 20 });
+  });
+
   it('keeps incarnations of a topic apart', async () => {
     await land(lake, [{ partition: 0, from: 0, to: 6 }], { topic: TOPIC, topicId: 'id-2' });
     const report = await verify(fakeLog([{ partition: 0, from: 0, to: 6 }], { topicId: 'id-2' }));
