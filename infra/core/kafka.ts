@@ -7,11 +7,13 @@ import {
   type LogEntry,
   logLevel,
 } from 'kafkajs';
+import { systemClock } from './clock.ts';
 import { fault } from './errorCatalog.ts';
 import type { GroupConsumer, GroupHandlers, GroupOptions } from './kafkaGroup.ts';
 import { openTopicIdReader } from './kafkaTopicIds.ts';
 import { murmur2 } from './murmur2.ts';
 import type { Logger } from './ports.ts';
+import { withRetry } from './retry.ts';
 
 /** The door to Kafka; the only import of kafkajs. Offsets are numbers: 2^53 records are enough for a partition. */
 
@@ -145,7 +147,12 @@ export async function openTopicReader(
       const present = topics.filter((topic) => identities.has(topic));
       return await Promise.all(
         present.map(async (topic) => {
-          const offsets = await reached(brokers, () => admin.fetchTopicOffsets(topic));
+          const offsets = await reached(brokers, () =>
+            withRetry(() => admin.fetchTopicOffsets(topic), {
+              clock: systemClock,
+              isRetriable: (error) => retries > 0 && isElecting(error),
+            }),
+          );
           const partitions = offsets
             .map(({ partition, low, high }) => ({ partition, logStart: Number(low), logEnd: Number(high) }))
             .sort((a, b) => a.partition - b.partition);
@@ -222,6 +229,16 @@ function client(options: {
 function forward({ namespace, log: { message, ...rest } }: LogEntry, log: Logger): void {
   const { error, broker, groupId, retryCount } = rest as Record<string, unknown>;
   log.warn({ client: namespace, detail: message, error, broker, groupId, retryCount }, 'kafka client');
+}
+
+/**
+ * A partition without a leader yet, as for a moment after its topic was created or its broker came
+ * back. kafkajs retries that when it produces and fetches, but not when it asks for offsets.
+ */
+function isElecting(error: unknown): boolean {
+  const { type, cause } = error as { type?: string; cause?: unknown };
+  const electing = type === 'NOT_LEADER_FOR_PARTITION' || type === 'LEADER_NOT_AVAILABLE';
+  return electing || (cause !== undefined && isElecting(cause));
 }
 
 async function reached<T>(brokers: readonly string[], call: () => Promise<T>): Promise<T> {

@@ -66,11 +66,11 @@ test('up brings every process up and says where it is', () => {
   expect(up.stderr).toContain('kafka runs');
   expect(up.status).toBe(0);
   expect(up.stdout).toContain(`127.0.0.1:${env['TIDEMARK_KAFKA_PORT']}`);
-  expect(ps().processes.map(({ name, status }) => [name, status])).toEqual([
-    ['kafka', 'running'],
-    ['postgres', 'running'],
-    ['ingest', 'running'],
-    ['jobs', 'running'],
+  expect(ps().processes.map(({ name, status, restarts }) => [name, status, restarts])).toEqual([
+    ['kafka', 'running', 0],
+    ['postgres', 'running', 0],
+    ['ingest', 'running', 0],
+    ['jobs', 'running', 0],
   ]);
 });
 
