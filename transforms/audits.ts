@@ -40,7 +40,7 @@ export async function runAudits(
   const results: AuditResult[] = [];
   for (const audit of model.audits) {
     const template = parseSql(failuresSql(project, audit));
-    const relation = await relations.bind('audit', [template], () => undefined);
+    const relation = await relations.bind([template], () => undefined);
     const failures = `create or replace temp table failures as ${renderSql(template, { relation })}`;
     await runModelSql(model, relations.session, failures);
     const [count] = await relations.session.rows('select count(*) as n from failures');

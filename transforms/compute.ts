@@ -34,8 +34,9 @@ export async function computeResult(work: Computation, mode: 'full' | 'increment
     quarantine === undefined
       ? `select * from (${body})`
       : `select *, ${quarantine} as ${QUARANTINE} from (${body})`;
-  const query = `${audited}${keepTouched(model, mode)}${keepFirst(model)}`;
+  const query = `${audited}${keepTouched(model, mode)}`;
   await runModelSql(model, relations.session, `create or replace temp table result as ${query}`);
+  await keepFirst(model, relations.session);
   const isClean = quarantine === undefined ? '' : ` where ${QUARANTINE} is null`;
   await relations.session.run(`create or replace temp view this as select * from result${isClean}`);
   await checkKeys(model, relations.session);
@@ -44,7 +45,7 @@ export async function computeResult(work: Computation, mode: 'full' | 'increment
 // === Helpers ===
 
 async function bindFull({ model, relations }: Computation): Promise<SqlBinding> {
-  return { relation: await relations.bind('all', [model.sql], () => undefined) };
+  return { relation: await relations.bind([model.sql], () => undefined) };
 }
 
 async function bindIncremental(work: Computation): Promise<SqlBinding> {
@@ -54,10 +55,10 @@ async function bindIncremental(work: Computation): Promise<SqlBinding> {
     case 'append': {
       const { driver } = model.kind;
       const filesOf = (table: string) => (table === driver ? gained(table) : undefined);
-      return { relation: await relations.bind('new', [model.sql], filesOf) };
+      return { relation: await relations.bind([model.sql], filesOf) };
     }
     case 'first':
-      return { relation: await relations.bind('new', [model.sql], gained) };
+      return { relation: await relations.bind([model.sql], gained) };
     case 'key':
     case 'partition':
       return bindTouched(work, touchedColumns(model));
@@ -75,7 +76,7 @@ async function bindTouched(work: Computation, columns: readonly string[]): Promi
     files.set(table, await filesToRead(work, table, predicate));
   }
   return {
-    relation: await relations.bind('all', [model.sql], (table) => files.get(table)),
+    relation: await relations.bind([model.sql], (table) => files.get(table)),
     touched: (expressions) => `(${expressions}) in (select ${sqlList(columns)} from touched)`,
   };
 }
@@ -89,7 +90,7 @@ async function makeTouched(work: Computation, columns: readonly string[]): Promi
     const gain = gains.get(table);
     if (gain === undefined || gain.kind === 'none') continue;
     await session.run(`create or replace temp view changed as ${await changedRows(relations, table, gain)}`);
-    const relation = await relations.bind(`touched by ${table}`, [template], () => undefined);
+    const relation = await relations.bind([template], () => undefined);
     const keys = `select ${sqlList(columns)} from (${renderSql(template, { relation })})`;
     const target = first ? 'create or replace temp table found as' : 'insert into found';
     await runModelSql(model, session, `${target} ${keys}`);
@@ -120,7 +121,7 @@ async function filesToRead(work: Computation, table: string, predicate: SqlTempl
     const column = snapshot.schema.find((f) => f.name === name);
     return `cast(key ->> ${index} as ${duckdbType(column?.type ?? 'string')}) as ${sqlName(name)}`;
   });
-  const relation = await work.relations.bind(`reads ${table}`, [predicate], () => undefined);
+  const relation = await work.relations.bind([predicate], () => undefined);
   const rows = await work.relations.session.rows(
     `select key from (select key, ${columns.join(', ')} from (select unnest([${keys.map(sqlText).join(', ')}])::json as key))
      where ${renderSql(predicate, { relation })}`,
@@ -136,10 +137,20 @@ function keepTouched(model: Model, mode: 'full' | 'incremental'): string {
   return ` where (${sqlList(columns)}) in (select ${sqlList(columns)} from touched)`;
 }
 
-function keepFirst(model: Model): string {
-  if (model.kind.kind !== 'first') return '';
-  const { keys, orderBy } = model.kind;
-  return ` qualify row_number() over (partition by ${sqlList(keys)} order by ${sqlList(orderBy)}) = 1`;
+/** Only the keys that are there more than once are ranked: ranking whole rows would sort all of them. */
+async function keepFirst(model: Model, session: SqlSession): Promise<void> {
+  if (model.kind.kind !== 'first') return;
+  const [keys, order] = [sqlList(model.kind.keys), sqlList(model.kind.orderBy)];
+  await session.run(
+    `create or replace temp table repeated as select ${keys} from result group by ${keys} having count(*) > 1`,
+  );
+  await session.run(
+    `delete from result where rowid in (
+       select row_id from (
+         select rowid as row_id, row_number() over (partition by ${keys} order by ${order}) as place
+         from result where (${keys}) in (select ${keys} from repeated))
+       where place > 1)`,
+  );
 }
 
 function touchedColumns(model: Model): readonly string[] {

@@ -12,17 +12,16 @@ import { type Reference, renderSql, type SqlTemplate } from './sqlTemplate.ts';
 export const QUARANTINE = '_quarantine';
 
 /**
- * A DuckDB session in which tables, views and seeds of one model have names. Local copies of data
- * files are kept until it is disposed.
+ * A DuckDB session for one model, and the SQL of the tables, views and seeds that it reads. Local
+ * copies of data files are kept until it is disposed.
  */
 export interface Relations extends AsyncDisposable {
   readonly session: SqlSession;
   /**
-   * Makes the relations that the templates need, under names of this scope, and says which name
-   * stands for which reference. `filesOf` chooses a table's files; undefined: all of the snapshot.
+   * Opens what the templates read, and says which subquery stands for which reference. `filesOf`
+   * chooses a table's files; undefined: all of the snapshot.
    */
   bind(
-    scope: string,
     templates: readonly SqlTemplate[],
     filesOf: (table: string) => readonly AddFile[] | undefined,
   ): Promise<(reference: Reference) => string>;
@@ -42,9 +41,9 @@ export async function openRelations(
   const context: Context = { lake, project, pins, session, stack };
   return {
     session,
-    bind: async (scope, templates, filesOf) => {
+    bind: async (templates, filesOf) => {
       const made = new Map<string, string>();
-      for (const template of templates) await bindTemplate(context, { scope, filesOf, made }, template);
+      for (const template of templates) await bindTemplate(context, { filesOf, made }, template);
       return (reference) => made.get(keyOf(reference)) ?? sqlName(reference.name);
     },
     rowsOf: (table, files) => rowsOf(context, table, files),
@@ -63,20 +62,20 @@ interface Context {
 }
 
 interface Scope {
-  readonly scope: string;
   readonly filesOf: (table: string) => readonly AddFile[] | undefined;
-  /** Relation by reference, filled as they are made. */
+  /** Subquery by reference, filled as they are made. */
   readonly made: Map<string, string>;
 }
 
+/**
+ * Relations are subqueries, not views: DuckDB would plan a view of many files once when it is made and
+ * again in each query.
+ */
 async function bindTemplate(context: Context, scope: Scope, template: SqlTemplate): Promise<void> {
   for (const reference of template.references) {
     if (scope.made.has(keyOf(reference))) continue;
-    const name = sqlName(`${scope.scope}:${reference.name}`);
     const view = reference.kind === 'ref' ? context.project.byName.get(reference.name) : undefined;
-    const sql = await sqlOf(context, scope, { reference, view });
-    await context.session.run(`create or replace temp view ${name} as ${sql}`);
-    scope.made.set(keyOf(reference), name);
+    scope.made.set(keyOf(reference), `(${await sqlOf(context, scope, { reference, view })})`);
   }
 }
 

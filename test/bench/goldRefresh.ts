@@ -11,7 +11,7 @@ import { openTransforms } from '../../infra/transforms.ts';
 import { DOMAINS } from '../../ingestion/simulator/domains.ts';
 import { type History, writeHistory } from '../../ingestion/simulator/history.ts';
 import type { Lake } from '../../lakehouse/lake.ts';
-import { runModels } from '../../transforms/run.ts';
+import { type RunDeps, runModels } from '../../transforms/run.ts';
 import { landValues } from '../transforms/bronzeRows.ts';
 
 /**
@@ -56,20 +56,13 @@ async function benchmark(): Promise<void> {
   const share = (added / total) * ROUNDS;
 
   await land(lake, history, { from: 0, to: 1 - share });
-  const first = await measured(() => runModels(deps));
-  console.log(`${Math.round(total * (1 - share))} events, first run: ${first}`);
+  console.log(`${Math.round(total * (1 - share))} events, first run: ${await measuredRun(deps)}`);
   for (let round = 0; round < ROUNDS; round += 1) {
     const step = share / ROUNDS;
     const from = 1 - share + round * step;
     await land(lake, history, { from, to: from + step });
-    let models = '';
-    const cost = await measured(async () => {
-      const report = await runModels(deps);
-      models = report.summary.models
-        .map((m) => `${m.model} ${m.seconds.toFixed(2)} s, ${m.rows_written} rows`)
-        .join('; ');
-    });
-    console.log(`${Math.round(total * step)} new events: ${cost} (aim ≤ ${TARGET_SECONDS} s); ${models}`);
+    const cost = await measuredRun(deps);
+    console.log(`${Math.round(total * step)} new events (aim ≤ ${TARGET_SECONDS} s): ${cost}`);
   }
 }
 
@@ -89,10 +82,13 @@ async function land(lake: Lake, history: History, part: { from: number; to: numb
   }
 }
 
-async function measured(work: () => Promise<unknown>): Promise<string> {
+async function measuredRun(deps: RunDeps): Promise<string> {
   const [startedMs, cpu] = [performance.now(), process.cpuUsage()];
-  await work();
+  const { summary } = await runModels(deps);
   const used = process.cpuUsage(cpu);
   const seconds = (performance.now() - startedMs) / 1_000;
-  return `${seconds.toFixed(2)} s, ${((used.user + used.system) / 1e6).toFixed(2)} CPU-s, RSS ${Math.round(process.memoryUsage.rss() / 2 ** 20)} MiB`;
+  const cpuSeconds = (used.user + used.system) / 1e6;
+  const models = summary.models.map((m) => `  ${m.model} ${m.seconds.toFixed(2)} s, ${m.rows_written} rows`);
+  const memory = `RSS ${Math.round(process.memoryUsage.rss() / 2 ** 20)} MiB`;
+  return [`${seconds.toFixed(2)} s, ${cpuSeconds.toFixed(2)} CPU-s, ${memory}`, ...models].join('\n');
 }
