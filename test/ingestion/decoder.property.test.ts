@@ -4,7 +4,7 @@ import { paymentContent } from '../../infra/content.ts';
 import type { Contract, ContractField, FieldType } from '../../ingestion/contract.ts';
 import { compileDecoder, type RawRecord } from '../../ingestion/decoder.ts';
 import { fastPatternOf } from '../../ingestion/fastPattern.ts';
-import { ARRIVED_MS, PARCELS } from './records.ts';
+import { ARRIVED_MS, PARCELS, recordOf as recordOfText, withFields } from './records.ts';
 
 const CONTRACTS = [PARCELS, ...paymentContent.contracts];
 
@@ -38,6 +38,49 @@ test.each(CONTRACTS.map((contract) => [contract.topic, contract] as const))(
     expect(fast).toBeGreaterThan(50);
   },
 );
+
+test('no byte of a record can be changed, added or removed so that the paths differ', () => {
+  const decoder = compileDecoder(PARCELS);
+  const plain = recordOfText(withFields({ serial: 42 }));
+  const bytes = plain.value ?? Buffer.of();
+  expect(decoder.judge(plain)).toMatchObject({ kind: 'good', json: bytes });
+  const pieces = [
+    '',
+    '\\',
+    '"',
+    '\n',
+    '\0',
+    '\x7f',
+    ' ',
+    '0',
+    '9',
+    '-',
+    '.',
+    'e',
+    'A',
+    'z',
+    ',',
+    '}',
+    '\u0080',
+    'ß',
+  ];
+  for (let at = 0; at < bytes.length; at += 1) {
+    for (const piece of pieces) {
+      for (const rest of [at, at + 1]) {
+        const value = Buffer.concat([bytes.subarray(0, at), Buffer.from(piece), bytes.subarray(rest)]);
+        const record = { ...plain, value };
+        const [judgement, slow] = [decoder.judge(record), decoder.judgeSlowly(record)];
+        const isFast = judgement.kind === 'good' && judgement.json === value;
+        if (!isFast) expect(judgement).toEqual(slow);
+        else
+          expect({ value: String(value), ...slow }).toMatchObject({
+            kind: 'good',
+            eventTimeMs: judgement.eventTimeMs,
+          });
+      }
+    }
+  }
+});
 
 /** Compact JSON of the contract, most of it valid, then now and then a byte or so changed. */
 function recordOf(contract: Contract): fc.Arbitrary<RawRecord> {
@@ -79,7 +122,9 @@ function textOf(
   if (type === 'int' || type === 'long' || type === 'double') return numbers();
   if (type.type === 'decimal') return numbers();
   if (type.type === 'array') {
-    return fc.array(textOf(type.items, []), { minLength: 1, maxLength: 3 }).map((items) => `[${items.join(',')}]`);
+    return fc
+      .array(textOf(type.items, []), { minLength: 1, maxLength: 3 })
+      .map((items) => `[${items.join(',')}]`);
   }
   return fc
     .tuple(...type.fields.map((field) => member({ rules: [], eventTime: '' } as unknown as Contract, field)))
