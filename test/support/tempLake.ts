@@ -20,7 +20,7 @@ export const silentLog: Logger = {
 };
 
 /** A clock that a test sets; sleeping moves it. */
-function testClock(startMs = Date.UTC(2026, 0, 1)): Clock & { nowMsValue: number } {
+export function testClock(startMs = Date.UTC(2026, 0, 1)): Clock & { nowMsValue: number } {
   const clock = {
     nowMsValue: startMs,
     nowMs: () => clock.nowMsValue,
