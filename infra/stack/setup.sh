@@ -19,9 +19,11 @@ command -v npm >/dev/null || fail 'npm is missing: install Node 18 or later (htt
 [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 18 ] || fail "Node $(node -v) is too old: 18 or later is needed"
 
 # The stamp says which lock file was installed, and with or without the tools of development.
+stamp=node_modules/.tidemark-setup
 packages=run
 [ "$want" = run ] || packages=dev
-stamp=node_modules/.tidemark-setup
+# Who has the tools of development keeps them, also when the lock file has changed.
+case $(cat "$stamp" 2>/dev/null) in *' dev') packages=dev ;; esac
 lock=$(cat package.json package-lock.json .npmrc | sha256sum | cut -c1-16)
 
 packages_are_there() {
