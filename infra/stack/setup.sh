@@ -22,6 +22,8 @@ command -v npm >/dev/null || fail 'npm is missing: install Node 18 or later (htt
 stamp=node_modules/.tidemark-setup
 packages=run
 [ "$want" = run ] || packages=dev
+# Whoever develops here keeps the tools: installing without them would remove them.
+[ ! -d node_modules/vitest ] || packages=dev
 # Who has the tools of development keeps them, also when the lock file has changed.
 case $(cat "$stamp" 2>/dev/null) in *' dev') packages=dev ;; esac
 lock=$(cat package.json package-lock.json .npmrc | sha256sum | cut -c1-16)
