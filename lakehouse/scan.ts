@@ -2,7 +2,7 @@ import { sqlName, sqlText } from '../infra/core/duckdb.ts';
 import { fault } from '../infra/core/errorCatalog.ts';
 import { type AddFile, fileKey, type PartitionValues } from './actions.ts';
 import type { Lake } from './lake.ts';
-import { type DeltaField, duckdbType } from './schema.ts';
+import { type DeltaField, type DeltaType, duckdbType } from './schema.ts';
 import type { Snapshot } from './snapshot.ts';
 import { dataFields } from './stage.ts';
 import type { LocalObject } from './storage.ts';
@@ -30,8 +30,9 @@ export interface ScanOptions {
 }
 
 /**
- * Reads files of a snapshot: partition values as constants of each partition's branch (so DuckDB
- * prunes them like any filter), values cast to the schema, columns that a file lacks as NULL.
+ * Reads files of a snapshot: values cast to the schema, columns that a file lacks as NULL. Partition
+ * values come from directories that spell them, else as constants of a branch a partition, which
+ * costs a millisecond or two of planning each; DuckDB prunes both like any filter.
  * @throws LAKE_OBJECT_MISSING, LAKE_PATH_UNSUPPORTED
  */
 export async function scan(lake: Lake, snapshot: Snapshot, options: ScanOptions = {}): Promise<Scan> {
@@ -59,8 +60,9 @@ function scanSql(
     options.columns === undefined ? schema : schema.filter((f) => options.columns?.includes(f.name));
   const stored = dataFields(schema, partitionColumns);
   const shape = { wanted, stored, withFileName: options.withFileName ?? false };
-  const branches = byPartition(files).map(({ values, paths }) => branchSql(shape, values, paths));
-  if (branches.length === 0) branches.push(`${branchSql(shape, {}, [])} WHERE false`);
+  if (spellsPartitions(snapshot, files)) return `(${directoriesSql(snapshot, shape, [...files.keys()])})`;
+  const branches = byPartition(files).map((branch) => branchSql(shape, branch));
+  if (branches.length === 0) branches.push(`${branchSql(shape, { values: {}, paths: [] })} WHERE false`);
   return `(${branches.join(' UNION ALL ')})`;
 }
 
@@ -68,6 +70,14 @@ interface Shape {
   readonly wanted: readonly DeltaField[];
   readonly stored: readonly DeltaField[];
   readonly withFileName: boolean;
+}
+
+interface Branch {
+  /** Partition values that all its files share. */
+  readonly values: PartitionValues;
+  readonly paths: readonly string[];
+  /** Options of the reader; by default directories mean nothing. */
+  readonly partitioning?: string;
 }
 
 const FILES_AT_ONCE = 8;
@@ -113,8 +123,40 @@ function byPartition(files: ReadonlyMap<string, AddFile>) {
   return [...groups.values()];
 }
 
+/** Types whose text in a directory name is the partition value, no more and no less. */
+const SPELLED_TYPES = new Set<DeltaType>(['date', 'string', 'integer', 'long']);
+
+/**
+ * Whether the last directories of every file are `column=value` for each partition column, in order,
+ * and no other directory looks like one. Directories are only convention: a file may say otherwise.
+ */
+function spellsPartitions(snapshot: Snapshot, files: ReadonlyMap<string, AddFile>): boolean {
+  const { partitionColumns, schema } = snapshot;
+  const types = partitionColumns.map((name) => schema.find((f) => f.name === name)?.type ?? '');
+  if (files.size === 0 || types.length === 0 || !types.every((type) => SPELLED_TYPES.has(type))) return false;
+  return [...files].every(([path, { partitionValues }]) => {
+    const values = partitionColumns.map((name) => partitionValues[name] ?? '');
+    const wanted = partitionColumns.map((name, i) => `${name}=${values[i]}`);
+    const directories = path.split('/').slice(0, -1);
+    const [above, last] = [directories.slice(0, -wanted.length), directories.slice(-wanted.length)];
+    const isPlain = values.every((value) => /^[\w.-]+$/.test(value) && !value.startsWith('__'));
+    return isPlain && last.join('/') === wanted.join('/') && !above.some((name) => name.includes('='));
+  });
+}
+
+/** Rows of all partitions in one branch; DuckDB takes the partition values from the directories. */
+function directoriesSql(snapshot: Snapshot, shape: Shape, paths: readonly string[]): string {
+  const isPartition = new Set(snapshot.partitionColumns);
+  const partition = snapshot.schema.filter((f) => isPartition.has(f.name));
+  const types = partition.map((f) => `${sqlName(f.name)}: ${duckdbType(f.type)}`).join(', ');
+  const stored = [...shape.stored, ...partition];
+  const partitioning = `hive_partitioning=true, hive_types={${types}}`;
+  return branchSql({ ...shape, stored }, { values: {}, paths, partitioning });
+}
+
 /** Rows of one partition. The empty relation in front gives columns to files that lack them. */
-function branchSql(shape: Shape, values: PartitionValues, paths: readonly string[]): string {
+function branchSql(shape: Shape, branch: Branch): string {
+  const { values, paths, partitioning = 'hive_partitioning=false' } = branch;
   const isStored = new Set(shape.stored.map((f) => f.name));
   const columns = shape.wanted.map((f) => {
     const type = duckdbType(f.type);
@@ -127,7 +169,7 @@ function branchSql(shape: Shape, values: PartitionValues, paths: readonly string
   const empty = `SELECT * FROM (SELECT ${nulls.join(', ')}) WHERE false`;
   if (paths.length === 0) return `SELECT ${columns.join(', ')} FROM (${empty})`;
   const list = paths.map(sqlText).join(', ');
-  const read = `read_parquet([${list}], hive_partitioning=false, union_by_name=true, filename='${FILE_COLUMN}')`;
+  const read = `read_parquet([${list}], ${partitioning}, union_by_name=true, filename='${FILE_COLUMN}')`;
   return `SELECT ${columns.join(', ')} FROM (${empty} UNION ALL BY NAME SELECT * FROM ${read})`;
 }
 

@@ -14,13 +14,12 @@
 -- audit counts_fit: set error
 --   select * from this
 --   where tx_count < tx_count_30d or tx_count_30d < 1 or fraud_label_count > tx_count or last_seen < first_seen
-with events as (
+with events as materialized (
   select
     actor_id,
     domain,
     event_id,
     event_time,
-    max(event_time) over (partition by actor_id, domain) as last_seen,
     amount_base_minor,
     device_id,
     country,
@@ -30,18 +29,25 @@ with events as (
   where touched(actor_id, domain)
 ),
 
-windowed as (
-  select
-    events.*,
-    event_time >= last_seen - interval 30 day as in_30d,
-    extract(hour from event_time) < 6 as is_night
+last_events as (
+  select actor_id, domain, max(event_time) as last_seen
   from events
+  group by actor_id, domain
+),
+
+frauds as (
+  select event_id from ref('silver.event_labels') where label = 'fraud'
 ),
 
 labelled as (
-  select windowed.*, labels.label = 'fraud' as is_fraud
-  from windowed
-  left join ref('silver.event_labels') as labels on labels.event_id = windowed.event_id
+  select
+    events.*,
+    events.event_time >= last_events.last_seen - interval 30 day as in_30d,
+    extract(hour from events.event_time) < 6 as is_night,
+    frauds.event_id is not null as is_fraud
+  from events
+  join last_events on last_events.actor_id = events.actor_id and last_events.domain = events.domain
+  left join frauds on frauds.event_id = events.event_id
 ),
 
 -- Sums are whole numbers, so that they do not depend on the order of the rows.
