@@ -52,7 +52,7 @@ export async function runAudits(
 }
 
 /** A query for the rows that break the audit. Pure. */
-export function failuresSql(project: Project, audit: Audit): string {
+function failuresSql(project: Project, audit: Audit): string {
   if (audit.scope === 'row') return `select * from result where (${predicateOf(audit)}) is false`;
   if (audit.sql !== undefined) return spelledSql(audit.sql);
   const [first = '', table = '', other = ''] = audit.arguments;

@@ -27,7 +27,7 @@ export interface Project {
 /** Raised when the same definition would give other rows than before. */
 const ENGINE_FORMAT = 1;
 
-export const GENERIC_AUDITS = ['not_null', 'unique', 'accepted_values', 'relationships'] as const;
+const GENERIC_AUDITS = ['not_null', 'unique', 'accepted_values', 'relationships'] as const;
 
 /** Reads `models/**.sql`, `seeds/*.csv` and `audits/*.sql` below `dir`. @throws MODEL_INVALID */
 export async function loadProject(dir: string): Promise<Project> {
@@ -68,7 +68,7 @@ export function buildProject(parts: {
 }
 
 /** Models that `model` reads directly, audits included. Pure. */
-export function parentsOf(project: Pick<Project, 'byName'>, model: Model): string[] {
+function parentsOf(project: Pick<Project, 'byName'>, model: Model): string[] {
   const named = referencesOf(model).filter((r) => r.kind === 'ref');
   const related = model.audits.flatMap((a) => relatedTable(a) ?? []);
   return [...new Set([...named.map((r) => r.name), ...related])].filter((name) => project.byName.has(name));
@@ -112,7 +112,7 @@ export function viewsReadBy(project: Project, model: Model): Model[] {
 }
 
 /** Seeds that determine the model, through views. Pure. */
-export function seedsReadBy(project: Project, model: Model): Seed[] {
+function seedsReadBy(project: Project, model: Model): Seed[] {
   const references = [model, ...viewsReadBy(project, model)].flatMap(referencesOf);
   const names = new Set(references.filter((r) => r.kind === 'seed').map((r) => r.name));
   return [...names].toSorted().flatMap((name) => project.seeds.get(name) ?? []);
@@ -154,7 +154,7 @@ export function withDescendants(project: Project, names: Iterable<string>): Set<
 }
 
 /** The named models and everything that they read, directly or not. Pure. */
-export function withAncestors(project: Project, names: Iterable<string>): Set<string> {
+function withAncestors(project: Project, names: Iterable<string>): Set<string> {
   const reached = new Set(names);
   for (const model of project.models.toReversed()) {
     if (reached.has(model.name)) for (const parent of parentsOf(project, model)) reached.add(parent);
@@ -183,7 +183,7 @@ export function selectModels(project: Project, selectors: readonly string[]): Se
 }
 
 /** The table that a `relationships(column, table, column)` audit looks into. Pure. */
-export function relatedTable(audit: Audit): string | undefined {
+function relatedTable(audit: Audit): string | undefined {
   return audit.test === 'relationships' ? audit.arguments[1] : undefined;
 }
 

@@ -46,7 +46,8 @@ export async function runSchedule(deps: ScheduleDeps, options: { signal: AbortSi
     const lost = await runUntilLost(serial, signal);
     if (signal.aborted) return;
     if (lost.wasConnected) attempt = 0;
-    log.warn({ err: lost.reason }, 'no schedule: PostgreSQL is away; trying again');
+    // Once an outage: its end is logged by the schedule that runs again.
+    if (attempt === 0) log.warn({ err: lost.reason }, 'no schedule: PostgreSQL is away; trying again');
     await clock.sleep(jitteredBackoff(attempt, RECONNECT), signal).catch(() => undefined);
   }
 }

@@ -22,7 +22,7 @@ const TARGET_SECONDS = 2;
 const ROUNDS = 3;
 
 /** Events of an actor in 60 days, by measurement. */
-const EVENTS_PER_ACTOR = 62;
+const EVENTS_PER_ACTOR = 81;
 
 const { values } = parseArgs({
   options: { events: { type: 'string', default: '1000000' }, new: { type: 'string', default: '10000' } },

@@ -97,7 +97,7 @@ export const landLabels: Land = lander(labels, ({ id, at }) => ({
   label_available_at: at,
 }));
 
-export const paymentProject = await loadProject(paymentContent.transformsDir);
+const paymentProject = await loadProject(paymentContent.transformsDir);
 
 /** Runs all models that ship, and demands that none of them failed. */
 export async function runAll(lake: Lake): Promise<RunReport> {
