@@ -31,7 +31,7 @@ const schema = z.object({
   TIDEMARK_POSTGRES_PORT: port(5433),
 
   TIDEMARK_FLUSH_INTERVAL: duration('5s'),
-  TIDEMARK_FLUSH_SIZE: size('32MiB'),
+  TIDEMARK_FLUSH_SIZE: size('16MiB'),
   TIDEMARK_FLUSH_ROWS: z.coerce.number().int().positive().default(100_000),
   TIDEMARK_SCHEDULE: duration('60s'),
   TIDEMARK_COMPACTION_SCHEDULE: duration('10m'),

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -147,13 +147,28 @@ async function land(
     await untilLanded(brokers, work.topics, env, child);
     const wallSeconds = (performance.now() - started) / 1_000;
     const usage = usageOf(child);
+    await stop(child);
+    verify(env);
     return { ...work, wallSeconds, ...usage };
   } finally {
-    if (child.exitCode === null) {
-      child.kill('SIGTERM');
-      await once(child, 'exit');
-    }
+    await stop(child);
   }
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+}
+
+/** A fast result that is wrong is none. */
+function verify(env: NodeJS.ProcessEnv): void {
+  const done = spawnSync(process.execPath, [...NODE_FLAGS, join(root, 'infra', 'cli', 'main.ts'), 'verify'], {
+    env,
+    encoding: 'utf8',
+  });
+  if (done.status !== 0) throw new Error(`verify failed:\n${done.stdout}\n${done.stderr}`);
+  print('verify: clean');
 }
 
 async function untilLanded(
