@@ -10,7 +10,7 @@ import type { Contract, ContractField, FieldType } from './contract.ts';
  *   {"_p":3,"_o":41,"_t":1767225600000,"a":"x","b":1}        a good record
  *   {"_p":3,"_o":42,"_t":1767225600000,"_k":"key","_e":{…},"_r":"base64 of the value"}    a bad one
  */
-export const LINE_COLUMNS = {
+const LINE_COLUMNS = {
   partition: '_p',
   offset: '_o',
   arrivedAtMs: '_t',

@@ -20,7 +20,7 @@ export interface LandingSource {
 }
 
 /** The table configuration that holds the contract version in force. */
-export const CONTRACT_VERSION = 'tidemark.contractVersion';
+const CONTRACT_VERSION = 'tidemark.contractVersion';
 
 /** Opens or creates the bronze table of a contract. @throws CONTRACT_INVALID, CONTRACT_OUTDATED */
 export async function openBronze(lake: Lake, contract: Contract): Promise<LakeTable> {

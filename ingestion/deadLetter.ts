@@ -11,10 +11,7 @@ export function deadLetterTopic(topic: string): string {
  * The copy of a bad record: value unchanged, its identity as key, so that a copy that comes twice is
  * seen; why it is bad stands in headers with the names that Kafka Connect gave them. Pure.
  */
-export function deadLetterRecord(
-  letter: DeadLetter,
-  source: { topic: string; topicId: string },
-): OutgoingRecord {
+function deadLetterRecord(letter: DeadLetter, source: { topic: string; topicId: string }): OutgoingRecord {
   const { partition, offset, key, value, headers = {}, error } = letter;
   const original = Object.entries(headers).flatMap(([name, header]) =>
     header === undefined || header === null ? [] : [[name, header] as const],

@@ -24,7 +24,7 @@ export interface Move {
 }
 
 /** Adoptions in their order: which incarnation of a topic follows which, and what was lost. */
-export const ADOPTIONS_TABLE = 'ops.adoptions';
+const ADOPTIONS_TABLE = 'ops.adoptions';
 
 /** What there is to adopt. Pure. @throws LANDING_LOG_TRUNCATED, which no adoption can mend */
 export function planAdoption(
