@@ -37,7 +37,7 @@ const PARSER_MEMORY_BYTES = 64 * 2 ** 20;
 /** A planner does not listen to an interrupt: so much later the statement is given up. */
 const GRACE_MS = 1_000;
 
-/** Opens the newest release, or `release`. @throws SQL_RELEASE_UNKNOWN */
+/** Opens the newest release, or `release`. @throws LAKE_RELEASE_UNKNOWN */
 export async function openSqlGateway(
   lake: Lake,
   options: { readonly release?: number; readonly limits: SqlLimits },

@@ -40,7 +40,7 @@ export const SCHEMAS = ['bronze', 'silver', 'gold', 'ops'] as const;
 /** Suffix of the twin of an audited table that shows the rows set aside. */
 const QUARANTINE = '__quarantine';
 
-/** @throws SQL_RELEASE_UNKNOWN when `releaseNumber` is given and not there */
+/** @throws LAKE_RELEASE_UNKNOWN when `releaseNumber` is given and not there */
 export async function openCatalog(lake: Lake, releaseNumber?: number): Promise<SqlCatalog> {
   const release = await chosenRelease(lake, releaseNumber);
   const readables = new Map<string, Readable>();
@@ -87,7 +87,7 @@ async function chosenRelease(lake: Lake, number: number | undefined): Promise<Re
   if (number === undefined || number === newest?.number) return newest;
   const release = await readRelease(lake.store, number);
   if (release !== undefined) return release;
-  throw fault('SQL_RELEASE_UNKNOWN', { release: number, newest: newest?.number ?? 'none yet' });
+  throw fault('LAKE_RELEASE_UNKNOWN', { release: number, newest: newest?.number ?? 'none yet' });
 }
 
 function atVersion(name: string, version: number | undefined): ReadableTable {

@@ -22,7 +22,7 @@ export async function rollBack(
 ): Promise<Release> {
   const names = namesWith(project, request.model);
   const target = await readRelease(lake.store, request.to);
-  if (target === undefined) throw fault('LAKE_RELEASE_UNKNOWN', { number: request.to });
+  if (target === undefined) throw await unknownRelease(lake, request.to);
   const pins = Object.fromEntries(Object.entries(target.tables).filter(([name]) => names.has(name)));
   if (pins[request.model] === undefined) {
     throw fault('LAKE_RELEASE_LACKS_MODEL', { number: request.to, model: request.model });
@@ -64,9 +64,14 @@ async function publish(
   next: (current: Release, change: { run: string; createdMs: number }) => Release,
 ): Promise<Release> {
   const current = await newestRelease(lake.store);
-  if (current === undefined) throw fault('LAKE_RELEASE_UNKNOWN', { number: 1 });
+  if (current === undefined) throw await unknownRelease(lake, 1);
   const release = next(current, { run: randomUUID(), createdMs: lake.clock.nowMs() });
   const put = await publishRelease(lake, release);
   if (put === 'taken') throw fault('RUN_CONTENDED', { tries: 1 });
   return release;
+}
+
+async function unknownRelease(lake: Lake, release: number): Promise<Error> {
+  const newest = await newestRelease(lake.store);
+  return fault('LAKE_RELEASE_UNKNOWN', { release, newest: newest?.number ?? 'none yet' });
 }

@@ -5,6 +5,7 @@ import { registerDown } from './down.ts';
 import { registerLand } from './land.ts';
 import { registerLogs } from './logs.ts';
 import { registerPs } from './ps.ts';
+import { registerRelease } from './release.ts';
 import { registerRun } from './run.ts';
 import { registerSimulate } from './simulate.ts';
 import { registerSql } from './sql.ts';
@@ -29,6 +30,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerSimulate,
   registerStatus,
   registerTable,
+  registerRelease,
   registerTopics,
   registerVerify,
 ];

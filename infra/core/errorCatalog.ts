@@ -123,6 +123,18 @@ const CATALOG = {
     message: 'release {number} is not a readable release document',
     remedy: 'restore _releases from a backup; Tidemark never changes a published one',
   },
+  LAKE_RELEASE_LACKS_MODEL: {
+    domain: 'user',
+    retry: 'never',
+    message: 'release {number} has no table of {model}',
+    remedy: '`tidemark release list` shows which releases there are; name one that has the model',
+  },
+  LAKE_RELEASE_UNKNOWN: {
+    domain: 'user',
+    retry: 'never',
+    message: 'there is no release {release}; the newest is {newest}',
+    remedy: '`tidemark release list` shows them; without a number the newest one is meant',
+  },
   LAKE_SCHEMA_INCOMPATIBLE: {
     domain: 'user',
     retry: 'never',
@@ -207,12 +219,6 @@ const CATALOG = {
     retry: 'never',
     message: 'the statement is not allowed: {detail}',
     remedy: 'write one SELECT over the tables of bronze, silver, gold and ops',
-  },
-  SQL_RELEASE_UNKNOWN: {
-    domain: 'user',
-    retry: 'never',
-    message: 'there is no release {release}; the newest is {newest}',
-    remedy: 'leave --release out for the newest one',
   },
   SQL_SYNTAX: {
     domain: 'user',

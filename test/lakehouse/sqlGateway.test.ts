@@ -36,7 +36,7 @@ describe('what a release shows', () => {
     await using older = await openSqlGateway(lake, { release: 1, limits: LIMITS });
     expect(await rowsOf('select k from gold.t', older)).toEqual([['a']]);
     await expect(openSqlGateway(lake, { release: 9, limits: LIMITS })).rejects.toMatchObject({
-      code: 'SQL_RELEASE_UNKNOWN',
+      code: 'LAKE_RELEASE_UNKNOWN',
       message: 'there is no release 9; the newest is 2',
     });
   });

@@ -1,14 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { Lake } from '../../lakehouse/lake.ts';
 import { optimizeTable } from '../../lakehouse/optimize.ts';
-import {
-  newestRelease,
-  publishRelease,
-  readRelease,
-  rollbackRelease,
-  unpinRelease,
-} from '../../lakehouse/release.ts';
+import { newestRelease, readRelease } from '../../lakehouse/release.ts';
 import { openTable } from '../../lakehouse/table.ts';
+import { listReleases, rollBack, unpin } from '../../transforms/rollback.ts';
 import { planRun, runModels } from '../../transforms/run.ts';
 import { RUNS_TABLE } from '../../transforms/runsTable.ts';
 import { openTempLake, type TempLake } from '../support/tempLake.ts';
@@ -209,10 +204,7 @@ describe('pins', () => {
     const [one, two] = [await readRelease(lake.store, 1), await readRelease(lake.store, 2)];
     const names = ['gold.sensors', 'gold.top'];
     const pins = Object.fromEntries(names.map((name) => [name, one!.tables[name]!]));
-    await publishRelease(
-      lake,
-      rollbackRelease(two!, { run: 'rollback', createdMs: lake.clock.nowMs(), pins }),
-    );
+    await rollBack({ lake, project }, { model: 'gold.sensors', to: 1 });
 
     await landSome(lake, 3);
     const report = await runModels(deps);
@@ -222,14 +214,25 @@ describe('pins', () => {
     expect(pinned.tables).toMatchObject(pins);
     expect(pinned.tables['gold.days']).toBeGreaterThan(two!.tables['gold.days']!);
 
-    await publishRelease(
-      lake,
-      unpinRelease(pinned, { run: 'unpin', createdMs: lake.clock.nowMs(), tables: names }),
-    );
+    await unpin({ lake, project }, { model: 'gold.sensors' });
     await runModels(deps);
     expect(await hashes(lake)).toEqual(await hashesOfOneRun(3));
     await expectClosed(lake);
   });
+});
+
+test('a rollback names a release and a model that are there', async () => {
+  await using lake = await openTempLake();
+  await landSome(lake, 1);
+  await runModels(depsOf(lake, project));
+  const deps = { lake, project };
+  await expect(rollBack(deps, { model: 'gold.sensors', to: 7 })).rejects.toMatchObject({
+    code: 'LAKE_RELEASE_UNKNOWN',
+  });
+  await expect(rollBack(deps, { model: 'gold.nothing', to: 1 })).rejects.toMatchObject({
+    code: 'MODEL_UNKNOWN',
+  });
+  expect((await listReleases(lake, 5)).map(({ number }) => number)).toEqual([1]);
 });
 
 describe('a selection', () => {
