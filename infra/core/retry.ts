@@ -7,7 +7,7 @@ export interface RetryPolicy {
   readonly totalTimeoutMs: number;
 }
 
-export const DEFAULT_RETRY: RetryPolicy = Object.freeze({
+const DEFAULT_RETRY: RetryPolicy = Object.freeze({
   initialMs: 50,
   maxDelayMs: 2_000,
   totalTimeoutMs: 60_000,

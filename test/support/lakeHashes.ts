@@ -4,7 +4,7 @@ import { listTables, openTable } from '../../lakehouse/table.ts';
 import { tableHash } from '../../lakehouse/tableHash.ts';
 
 /** Columns that say when or in which batch a row was written: two runs of the same input differ there. */
-export const LINEAGE_COLUMNS = ['_ingested_at'];
+const LINEAGE_COLUMNS = ['_ingested_at'];
 
 /** A hash over the sorted full rows of each bronze, silver and gold table at its head, by name. */
 export async function lakeHashes(lake: Lake): Promise<Record<string, string>> {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
@@ -32,7 +32,8 @@ declare module 'vitest' {
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   bring();
   const { toolsDir } = loadConfig(process.env);
-  const dir = mkdtempSync(join(tmpdir(), 'tidemark-live-'));
+  removeDeadRuns();
+  const dir = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
   const [port = 0, controllerPort = 0, postgresPort = 0, s3Port = 0] = await freePorts(4);
   const launch = { dieWithParent: true };
   const kafka = startKafka({ dir: join(dir, 'kafka'), port, controllerPort, toolsDir }, launch);
@@ -54,6 +55,17 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 }
 
 // === Helpers ===
+
+/** The pid of its run follows in the name of each directory. */
+const PREFIX = 'tidemark-live-';
+
+/** A run that was killed could not remove its directory. */
+function removeDeadRuns(): void {
+  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(PREFIX))) {
+    const pid = Number.parseInt(name.slice(PREFIX.length), 10);
+    if (pid > 0 && !existsSync(`/proc/${pid}`)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
+}
 
 function bring(): void {
   const script = join(import.meta.dirname, '..', '..', 'infra', 'stack', 'bring.sh');

@@ -5,9 +5,18 @@ export function createTotalsReporter(print: (line: string) => void = console.log
   return {
     onTestRunEnd: (modules: readonly TestModule[], errors: readonly unknown[]) => {
       // Other reporters print at the same event; the totals come after all of them.
-      process.once('exit', () => print(totalsLine(modules, errors.length)));
+      process.once('exit', () => {
+        for (const name of skippedTests(modules)) print(`skipped: ${name}`);
+        print(totalsLine(modules, errors.length));
+      });
     },
   };
+}
+
+/** Full names of the tests that did not run: nothing is left out in silence. Pure. */
+export function skippedTests(modules: readonly TestModule[]): string[] {
+  const tests = modules.flatMap((module) => [...module.children.allTests()]);
+  return tests.filter((test) => test.result().state === 'skipped').map((test) => test.fullName);
 }
 
 /** Counts tests; a file that could not run, and an error outside all tests, count as failed. Pure. */
