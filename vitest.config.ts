@@ -5,6 +5,7 @@ import { createTotalsReporter } from './test/support/totalsReporter.ts';
 export default defineConfig({
   test: {
     reporters: ['default', createTotalsReporter()],
+    maxWorkers: 2,
     projects: [
       {
         test: {
