@@ -27,7 +27,8 @@ beforeEach(() => {
 afterEach(async () => {
   controller.abort();
   await running;
-  expect(findByEnvironment('TIDEMARK_STACK', home)).toEqual([]);
+  // A killed child is seen in /proc until the kernel has taken it away.
+  await expect.poll(() => findByEnvironment('TIDEMARK_STACK', home)).toEqual([]);
   rmSync(home, { recursive: true });
 });
 
