@@ -1,11 +1,7 @@
 import { mkdirSync, mkdtempSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { query } from 'chdb';
-import { parquetReadObjects } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
 import { afterAll, expect, test } from 'vitest';
-import { fileKey } from '../../lakehouse/actions.ts';
 import type { Lake } from '../../lakehouse/lake.ts';
 import { createLocalStore } from '../../lakehouse/localStorage.ts';
 import { commitKey, lastCheckpointKey, tablePath } from '../../lakehouse/logPath.ts';
@@ -13,9 +9,9 @@ import { stageMerge } from '../../lakehouse/merge.ts';
 import { optimizeTable } from '../../lakehouse/optimize.ts';
 import { filesOfPartitions } from '../../lakehouse/pruning.ts';
 import { type DeltaField, type DeltaType, field, widenSchema } from '../../lakehouse/schema.ts';
-import type { Snapshot } from '../../lakehouse/snapshot.ts';
 import { createTable, type LakeTable, openTable, withSchema } from '../../lakehouse/table.ts';
-import { openTestLake, readRows } from './support.ts';
+import { expectAgreement } from '../support/foreignReaders.ts';
+import { openTestLake } from './support.ts';
 
 /**
  * Readers that share no line of code with us agree with ours row by row: ClickHouse with the Delta
@@ -61,38 +57,38 @@ const PARTITIONS = ['a', 'b c', 'p%2Fq/r', "it's", 'é', null];
 test('every state of a table reads the same with other readers', async () => {
   await using lake = await openTestLake(createLocalStore(ROOT));
   const table = await createTable(lake, { name: 'bronze.all', fields: FIELDS, partitionColumns: ['part'] });
-  await expectAgreement(lake, table, 'an empty table');
+  await agree(lake, table, 'an empty table');
 
   for (const [i, part] of PARTITIONS.entries()) await append(lake, table, { from: i * 10, part });
-  await expectAgreement(lake, table, 'appends');
+  await agree(lake, table, 'appends');
 
   await evolve(lake, table);
-  await expectAgreement(lake, table, 'an evolved schema');
+  await agree(lake, table, 'an evolved schema');
 
   await overwrite(lake, table, 'b c');
-  await expectAgreement(lake, table, 'an overwritten partition');
+  await agree(lake, table, 'an overwritten partition');
 
   await merge(lake, table);
-  await expectAgreement(lake, table, 'a merge');
+  await agree(lake, table, 'a merge');
 
   await lake.clock.sleep(3_600_000);
   for (let i = 0; i < 3; i += 1) await append(lake, table, { from: 100 + i * 10, part: 'a' });
   await lake.clock.sleep(3_600_000);
   const { versions } = await optimizeTable(lake, table, { minFiles: 2, orderBy: 'id' });
   expect(versions).toHaveLength(2);
-  await expectAgreement(lake, table, 'compaction');
+  await agree(lake, table, 'compaction');
 
   const newest = await table.snapshot();
   for (let version = 0; version <= newest.version; version += 3) {
-    await expectAgreement(lake, table, `time travel to ${version}`, version);
+    await agree(lake, table, `time travel to ${version}`, version);
   }
 
   expect(newest.version).toBeGreaterThan(10);
   for (let version = 0; version <= 10; version += 1)
     await lake.store.remove(commitKey(tablePath(table.name), version));
-  await expectAgreement(lake, (await openTable(lake, table.name))!, 'a checkpoint and a tail');
+  await agree(lake, (await openTable(lake, table.name))!, 'a checkpoint and a tail');
   await lake.store.remove(lastCheckpointKey(tablePath(table.name)));
-  await expectAgreement(lake, (await openTable(lake, table.name))!, 'no _last_checkpoint');
+  await agree(lake, (await openTable(lake, table.name))!, 'no _last_checkpoint');
 }, 120_000);
 
 test('a table that is a checkpoint alone reads the same, with all progress in it', async () => {
@@ -109,8 +105,11 @@ test('a table that is a checkpoint alone reads the same, with all progress in it
     ['app:"0"', 8],
     ['app:"1"', 9],
   ]);
-  await expectAgreement(lake, reopened, 'checkpoint only');
+  await agree(lake, reopened, 'checkpoint only');
 }, 60_000);
+
+const agree = (lake: Lake, table: LakeTable, state: string, version?: number) =>
+  expectAgreement(lake, table, { root: ROOT, state, ...(version === undefined ? {} : { version }) });
 
 /** Ten rows of all types: extremes, nulls and odd texts among them. */
 async function append(
@@ -192,105 +191,4 @@ async function merge(lake: Lake, table: LakeTable): Promise<void> {
   const { adds, removes } = staged;
   const result = await table.commit({ operation: 'MERGE', base, adds, removes, reads: 'table' });
   expect(result.kind).toBe('committed');
-}
-
-async function expectAgreement(lake: Lake, table: LakeTable, state: string, version?: number): Promise<void> {
-  const snapshot = await table.snapshot(version === undefined ? undefined : { version });
-  const columns = snapshot.schema.map(({ name, type }) =>
-    type === 'binary' ? `hex("${name}") AS "${name}"` : `"${name}"`,
-  );
-  const ours = await readRows(lake, snapshot, `SELECT ${columns.join(', ')} FROM t`);
-  const expected = canonicalRows(snapshot.schema, ours);
-  expect(canonicalRows(snapshot.schema, readWithClickHouse(snapshot)), `${state}, ClickHouse`).toEqual(
-    expected,
-  );
-  const files = await readWithHyparquet(snapshot);
-  const rounded = canonicalRows(snapshot.schema, ours, true);
-  expect(canonicalRows(snapshot.schema, files, true), `${state}, hyparquet`).toEqual(rounded);
-}
-
-function readWithClickHouse(snapshot: Snapshot): Record<string, unknown>[] {
-  const columns = snapshot.schema.map(({ name, type }) =>
-    type === 'binary' ? `hex(${name}) AS ${name}` : name,
-  );
-  const settings = [
-    `delta_lake_snapshot_version=${snapshot.version}`,
-    'output_format_json_quote_64bit_integers=1',
-    'output_format_json_quote_decimals=1',
-    'output_format_decimal_trailing_zeros=1',
-  ];
-  const text = query(
-    `SELECT ${columns.join(', ')} FROM deltaLakeLocal('${join(ROOT, snapshot.path)}') SETTINGS ${settings.join(', ')}`,
-    'JSONEachRow',
-  );
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line));
-}
-
-async function readWithHyparquet(snapshot: Snapshot): Promise<Record<string, unknown>[]> {
-  const rows: Record<string, unknown>[] = [];
-  for (const add of snapshot.files.values()) {
-    const body = await readFile(join(ROOT, snapshot.path, fileKey(add.path)));
-    const file = body.buffer.slice(body.byteOffset, body.byteOffset + body.byteLength) as ArrayBuffer;
-    const parsers = {
-      timestampFromMilliseconds: (ms: bigint) => isoMicros(ms * 1_000n),
-      timestampFromMicroseconds: isoMicros,
-      timestampFromNanoseconds: (ns: bigint) => isoMicros(ns / 1_000n),
-      dateFromDays: (days: number) => new Date(days * 86_400_000).toISOString().slice(0, 10),
-      stringFromBytes: (bytes: Uint8Array) => bytes && new TextDecoder().decode(bytes),
-    };
-    const read = await parquetReadObjects({ file, compressors, utf8: false, parsers: parsers as never });
-    const partition = Object.fromEntries(
-      Object.entries(add.partitionValues).map(([k, v]) => [k, v === '' ? null : v]),
-    );
-    rows.push(...read.map((row) => ({ ...row, ...partition })));
-  }
-  return rows;
-}
-
-function isoMicros(micros: bigint): string {
-  const ms = (micros - (((micros % 1_000n) + 1_000n) % 1_000n)) / 1_000n;
-  const iso = new Date(Number(ms)).toISOString();
-  return `${iso.slice(0, -1)}${String(((micros % 1_000n) + 1_000n) % 1_000n).padStart(3, '0')}`;
-}
-
-/** Sorted JSON of each row in one spelling. `rounded`: a reader that gives decimals as doubles. */
-function canonicalRows(schema: readonly DeltaField[], rows: readonly object[], rounded = false): string[] {
-  return rows
-    .map((row) => {
-      const values = row as Record<string, unknown>;
-      return JSON.stringify(
-        Object.fromEntries(schema.map(({ name, type }) => [name, canonical(type, values[name], rounded)])),
-      );
-    })
-    .sort();
-}
-
-/** ClickHouse has no null structs, arrays and maps: they read as empty. */
-function canonical(type: DeltaType, value: unknown, rounded: boolean): unknown {
-  if (typeof type === 'string')
-    return value === null || value === undefined ? null : canonicalLeaf(type, value, rounded);
-  if (type.type === 'array')
-    return ((value ?? []) as unknown[]).map((v) => canonical(type.elementType, v, rounded));
-  if (type.type === 'map') {
-    const entries = Array.isArray(value)
-      ? value.map((entry: { key: string; value: unknown }) => [entry.key, entry.value] as const)
-      : Object.entries(value ?? {});
-    return entries.map(([k, v]) => [k, canonical(type.valueType, v, rounded)]).sort();
-  }
-  const fields = (value ?? {}) as Record<string, unknown>;
-  return Object.fromEntries(type.fields.map((f) => [f.name, canonical(f.type, fields[f.name], rounded)]));
-}
-
-function canonicalLeaf(type: string, value: unknown, rounded: boolean): unknown {
-  if (type === 'long' || type === 'integer') return String(value);
-  if (type.startsWith('decimal')) return rounded ? Number(value).toPrecision(12) : String(value);
-  if (type === 'double' || type === 'boolean') return value;
-  if (type === 'binary')
-    return value instanceof Uint8Array ? Buffer.from(value).toString('hex').toUpperCase() : value;
-  if (type !== 'timestamp') return String(value);
-  const [whole = '', fraction = ''] = String(value).replace('T', ' ').replace(/\+00$/, '').split('.');
-  return `${whole}.${fraction.padEnd(6, '0')}`;
 }
