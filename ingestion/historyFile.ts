@@ -62,6 +62,8 @@ export async function openHistoryFile(path: string, session: SqlSession): Promis
 // === Helpers ===
 
 const ROW_NUMBER = 'file_row';
+/** Where rows without an arrival stand. */
+const LAST = `'infinity'::DOUBLE`;
 
 function sourceOf(path: string): string | undefined {
   const file = sqlText(path);
@@ -88,8 +90,9 @@ async function summarize(
   query: string,
 ): Promise<{ rows: number; last: number | undefined; unsorted: number }> {
   const [row] = await session.rows(`
-    SELECT count(*) AS rows, max(arrived) AS last, count(*) FILTER (arrived < before) AS unsorted
-    FROM (SELECT arrived, lag(arrived) OVER (ORDER BY row) AS before FROM (${query}))`);
+    SELECT count(*) AS rows, max(arrived) AS last, 
+      count(*) FILTER (coalesce(arrived, ${LAST}) < before) AS unsorted
+    FROM (SELECT arrived, lag(coalesce(arrived, ${LAST})) OVER (ORDER BY row) AS before FROM (${query}))`);
   const last = row?.['last'];
   return {
     rows: Number(row?.['rows'] ?? 0),

@@ -36,7 +36,7 @@ export interface LandFileReport {
  * Lands history from a file through the decoder and writer of live records. Row n of a partition (by
  * the key, as Kafka would) has offset n; every commit moves the txns of its partitions, so a call after
  * a crash goes on, and another call changes nothing.
- * @throws HISTORY_FILE_INVALID, HISTORY_IN_FUTURE, HISTORY_AFTER_LIVE
+ * @throws HISTORY_FILE_INVALID, HISTORY_IN_FUTURE, HISTORY_AFTER_LIVE, HISTORY_RENUMBERED
  */
 export async function landFile(
   deps: LandFileDeps,
@@ -90,8 +90,8 @@ async function landOnce(deps: LandFileDeps, run: Run): Promise<LandFileReport | 
   const limits = { ...deps.limits, intervalMs: Number.POSITIVE_INFINITY };
   let batch = new BronzeBatch({ decoder, scratchDir: stagingDir, startedMs: 0 });
   try {
-    for await (const record of placedRows(file, contract)) {
-      if (record.offset < (landed.get(record.partition) ?? 0)) counts.already += 1;
+    for await (const { record, isLanded } of rowsToLand(file, contract, landed)) {
+      if (isLanded) counts.already += 1;
       else counts[take(batch, record, landed)] += 1;
       if (!shouldFlush(batch, limits, clock.nowMs())) continue;
       if ((await flush(deps, run, batch)) === 'conflict') return 'conflict';
@@ -108,6 +108,27 @@ async function landOnce(deps: LandFileDeps, run: Run): Promise<LandFileReport | 
   const { bad, already } = counts;
   const { topicId, rows } = file;
   return { topic: contract.topic, topicId, rows, landed: counts.landed + bad, bad, already };
+}
+
+/**
+ * Rows, and whether they have landed: those are the first ones of the file, since commits follow its
+ * order. Where they are not, rows had other numbers when they landed, and would land again under these.
+ * @throws HISTORY_RENUMBERED
+ */
+async function* rowsToLand(
+  file: HistoryFile,
+  contract: Contract,
+  landed: ReadonlyMap<number, number>,
+): AsyncGenerator<{ record: PlacedRecord; isLanded: boolean }> {
+  let remaining = [...landed.values()].reduce((sum, next) => sum + next, 0);
+  for await (const record of placedRows(file, contract)) {
+    const isLanded = remaining > 0;
+    if (isLanded) remaining -= 1;
+    if (isLanded !== record.offset < (landed.get(record.partition) ?? 0)) {
+      throw fault('HISTORY_RENUMBERED', { path: file.path, table: contract.table });
+    }
+    yield { record, isLanded };
+  }
 }
 
 /** Rows with the partition that Kafka would give them and their number in it. */

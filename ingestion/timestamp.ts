@@ -4,7 +4,8 @@ const FORM = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?(?:Z|([
 
 /**
  * Milliseconds since 1970-01-01 UTC and the microseconds beyond them; undefined for what is no instant
- * (a 30th of February, hour 24, a second 60, year 0, more than six digits of a second, no zone).
+ * (a 30th of February, hour 24, a second 60, more than six digits of a second, no zone), and for what
+ * lies outside of the years 1 to 9999 in UTC, which not every reader of the lake can spell.
  */
 export function parseInstant(text: string): { readonly ms: number; readonly restMicros: number } | undefined {
   const match = FORM.exec(text);
@@ -12,7 +13,6 @@ export function parseInstant(text: string): { readonly ms: number; readonly rest
   const [, year, month, day, hour, minute, second, fraction = '', sign, zoneHour = '0', zoneMinute = '0'] =
     match;
   const inRange =
-    Number(year) > 0 &&
     Number(hour) <= 23 &&
     Number(minute) <= 59 &&
     Number(second) <= 59 &&
@@ -23,7 +23,8 @@ export function parseInstant(text: string): { readonly ms: number; readonly rest
   const micros = Number(fraction.padEnd(6, '0'));
   const zoneMs = (Number(zoneHour) * 60 + Number(zoneMinute)) * 60_000 * (sign === '-' ? -1 : 1);
   const clockMs = ((Number(hour) * 60 + Number(minute)) * 60 + Number(second)) * 1_000;
-  return { ms: midnight + clockMs + Math.floor(micros / 1_000) - zoneMs, restMicros: micros % 1_000 };
+  const ms = midnight + clockMs + Math.floor(micros / 1_000) - zoneMs;
+  return ms >= FIRST_MS && ms <= LAST_MS ? { ms, restMicros: micros % 1_000 } : undefined;
 }
 
 /** The instant in UTC with six digits of a second; the same instants have the same text. */
@@ -47,5 +48,7 @@ export function isArrival(ms: number): boolean {
   return ms >= 0 && ms <= LAST_MS;
 }
 
+/** The beginning of the year 1. */
+const FIRST_MS = -62_135_596_800_000;
 /** The end of the year 9999. */
 const LAST_MS = 253_402_300_799_999;

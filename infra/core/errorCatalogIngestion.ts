@@ -35,6 +35,14 @@ export const INGESTION_ERRORS = {
     message: 'rows of {path} arrive up to {last}, which is in the future',
     remedy: 'keep only rows that have arrived',
   },
+  HISTORY_RENUMBERED: {
+    domain: 'user',
+    retry: 'never',
+    message:
+      'rows of {path} that landed in {table} have other partitions or offsets now, and would land twice',
+    remedy:
+      'give the contract the number of partitions that it had when the file landed first, and call again',
+  },
   LANDING_LOG_TRUNCATED: {
     domain: 'external',
     retry: 'never',

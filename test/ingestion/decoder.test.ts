@@ -168,6 +168,16 @@ describe('an odd good record is good', () => {
   });
 });
 
+test('an instant beyond the calendar is no time, in whatever zone it is spelled', () => {
+  const due = { name: 'due', type: 'timestamp-micros', doc: 'at the door' } as const;
+  const { judge } = compileDecoder({ ...PARCELS, fields: [...PARCELS.fields, due] });
+  for (const instant of ['9999-12-31T23:59:59-00:01', '0001-01-01T00:00:00+00:01']) {
+    const detail = `due: expected timestamp-micros, got string "${instant}"`;
+    expect(judge(recordOf(withFields({ due: instant })))).toMatchObject({ code: 'WRONG_TYPE', detail });
+  }
+  expect(judge(recordOf(withFields({ due: '9999-12-31T23:59:59.999999Z' }))).kind).toBe('good');
+});
+
 test('a judgement is a function of the record: arrival decides, not the clock', () => {
   const record = recordOf(withFields({}));
   expect(decoder.judge({ ...record, arrivedAtMs: ARRIVED_MS + 91 * 86_400_000 })).toMatchObject({

@@ -143,6 +143,41 @@ describe('history from a file', () => {
     expect(await rowsOf(twice, 'SELECT count(*) AS n FROM bronze')).toEqual([{ n: '450' }]);
   });
 
+  test('rows are numbered as they were landed: a contract with other partitions is refused', async () => {
+    const before = { ...PARCELS, table: 'bronze.grown' };
+    const after = { ...before, partitions: 5 };
+    const path = await fileOf('grown.ndjson', history(450));
+    await land(before, path);
+    await expect(land(after, path)).rejects.toMatchObject({ code: 'HISTORY_RENUMBERED' });
+    const begun = { ...before, table: 'bronze.begun' };
+    const dying = {
+      ...lake,
+      crashPoint: (name: string) => {
+        if (name === 'after-lake-commit') throw new Error('killed');
+      },
+    };
+    await expect(land(begun, path, dying)).rejects.toThrow('killed');
+    await expect(land({ ...begun, partitions: 5 }, path)).rejects.toMatchObject({
+      code: 'HISTORY_RENUMBERED',
+    });
+    expect(await rowsOf(begun, 'SELECT count(*) AS n FROM bronze')).toEqual([{ n: '100' }]);
+    expect(await land(begun, path)).toMatchObject({ landed: 350, already: 100 });
+  });
+
+  test('rows without an arrival come last and hide no disorder', async () => {
+    const gappy = { ...PARCELS, table: 'bronze.gappy', partitions: 1 };
+    const lines = history(3).map((line) => JSON.parse(line));
+    const nowhere = { ...lines[0], arrived_at: null };
+    const rows = [lines[2], nowhere, lines[0], lines[1]].map((row) => JSON.stringify(row));
+    await land(gappy, await fileOf('gappy.ndjson', rows));
+    expect(await rowsOf(gappy, 'SELECT serial, _error.code AS code FROM bronze ORDER BY _offset')).toEqual([
+      { serial: '0', code: null },
+      { serial: '1', code: null },
+      { serial: '2', code: null },
+      { serial: null, code: 'NO_ARRIVAL' },
+    ]);
+  });
+
   test('rows of the future are refused', async () => {
     const early = { ...lake, clock: testClock(ARRIVED_MS - 3_600_000) };
     const path = await fileOf('future.ndjson', history(10));
