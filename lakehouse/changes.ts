@@ -7,6 +7,8 @@ export interface TableChanges {
   readonly adds: readonly AddFile[];
   /** Files whose rows went; an append-only reader must recompute or refuse when there are any. */
   readonly removes: readonly RemoveFile[];
+  /** Whether the schema or the configuration was set anew. */
+  readonly isRedefined: boolean;
 }
 
 /**
@@ -16,9 +18,11 @@ export interface TableChanges {
 export async function readChanges(table: LakeTable, from: number, to: number): Promise<TableChanges> {
   const adds: AddFile[] = [];
   const removes: RemoveFile[] = [];
+  let isRedefined = false;
   for await (const commit of table.commits(from, to)) {
     adds.push(...commit.adds.filter((add) => add.dataChange));
     removes.push(...commit.removes.filter((remove) => remove.dataChange));
+    isRedefined ||= commit.metaData !== undefined;
   }
-  return { adds, removes };
+  return { adds, removes, isRedefined };
 }

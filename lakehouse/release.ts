@@ -75,20 +75,31 @@ export async function publishRelease(
   return 'published';
 }
 
-/** The release that follows `current` and holds tables back at older versions. Pure. */
+/**
+ * The release that follows `current` and holds what is named as it was in `target`: tables are pinned,
+ * views have their SQL of then, and what was not there is left out. Pure.
+ */
 export function rollbackRelease(
   current: Release,
   change: {
     readonly run: string;
     readonly createdMs: number;
-    readonly pins: Readonly<Record<string, number>>;
+    readonly target: Release;
+    readonly names: ReadonlySet<string>;
   },
 ): Release {
+  const { target, names } = change;
+  const asThen = <T>(now: Readonly<Record<string, T>>, then: Readonly<Record<string, T>>) =>
+    Object.fromEntries([
+      ...Object.entries(now).filter(([name]) => !names.has(name)),
+      ...Object.entries(then).filter(([name]) => names.has(name)),
+    ]);
   return {
     ...current,
     ...successor(current, change),
-    tables: { ...current.tables, ...change.pins },
-    pins: { ...current.pins, ...change.pins },
+    tables: asThen(current.tables, target.tables),
+    views: asThen(current.views, target.views),
+    pins: asThen(current.pins, target.tables),
   };
 }
 
@@ -98,7 +109,14 @@ export function unpinRelease(
   change: { readonly run: string; readonly createdMs: number; readonly tables: readonly string[] },
 ): Release {
   const pins = Object.entries(current.pins).filter(([table]) => !change.tables.includes(table));
-  return { ...current, ...successor(current, change), pins: Object.fromEntries(pins) };
+  const since = new Date(change.createdMs).toISOString();
+  const unpinned = change.tables.filter((table) => table in current.pins);
+  return {
+    ...current,
+    ...successor(current, change),
+    pins: Object.fromEntries(pins),
+    staleSince: { ...current.staleSince, ...Object.fromEntries(unpinned.map((table) => [table, since])) },
+  };
 }
 
 // === Helpers ===

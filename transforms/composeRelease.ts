@@ -27,7 +27,7 @@ export function composeRelease(made: {
     ...(parent === undefined ? {} : { parent: parent.number }),
     createdMs,
     tables,
-    views: releasedViews(project, tables),
+    views: releasedViews(project, state, tables),
     pins: { ...parent?.pins },
     staleSince: Object.fromEntries(stale.map((name) => [name, parent?.staleSince[name] ?? since])),
     summary,
@@ -53,14 +53,24 @@ function releasedTables(project: Project, state: RunState): Record<string, numbe
   return tables;
 }
 
-/** Views whose tables are all there, over the names that readers of a release use. */
-function releasedViews(project: Project, tables: Readonly<Record<string, number>>): Record<string, string> {
+/**
+ * Views whose tables are all there, over the names that readers of a release use. Over the columns of a
+ * table that is held back only the SQL of its release is sure to be right.
+ */
+function releasedViews(
+  project: Project,
+  state: RunState,
+  tables: Readonly<Record<string, number>>,
+): Record<string, string> {
   const views: Record<string, string> = {};
   for (const model of project.models) {
     if (model.kind.kind !== 'view') continue;
-    if (!inputTablesOf(project, model).every((name) => name in tables)) continue;
+    const inputs = inputTablesOf(project, model);
+    if (!inputs.every((name) => name in tables)) continue;
+    const isHeld = inputs.some((name) => state.held.has(name));
     const relation = ({ name }: { name: string }) => name.split('.').map(sqlName).join('.');
-    views[model.name] = renderSql(model.sql, { relation });
+    const kept = isHeld ? state.parent?.views[model.name] : undefined;
+    views[model.name] = kept ?? renderSql(model.sql, { relation });
   }
   return views;
 }

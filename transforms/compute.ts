@@ -4,6 +4,7 @@ import type { AddFile } from '../lakehouse/actions.ts';
 import { duckdbType } from '../lakehouse/schema.ts';
 import type { Snapshot } from '../lakehouse/snapshot.ts';
 import { quarantineSql } from './audits.ts';
+import { keepFirst } from './firstRows.ts';
 import type { Gains } from './gains.ts';
 import type { Model } from './model.ts';
 import { runModelSql, sqlList } from './modelSql.ts';
@@ -36,6 +37,7 @@ export async function computeResult(work: Computation, mode: 'full' | 'increment
       : `select *, ${quarantine} as ${QUARANTINE} from (${body})`;
   const query = `${audited}${keepTouched(model, mode)}`;
   await runModelSql(model, relations.session, `create or replace temp table result as ${query}`);
+  await checkHeader(model, relations.session);
   await keepFirst(model, relations.session);
   const isClean = quarantine === undefined ? '' : ` where ${QUARANTINE} is null`;
   await relations.session.run(`create or replace temp view this as select * from result${isClean}`);
@@ -122,10 +124,14 @@ async function filesToRead(work: Computation, table: string, predicate: SqlTempl
     return `cast(key ->> ${index} as ${duckdbType(column?.type ?? 'string')}) as ${sqlName(name)}`;
   });
   const relation = await work.relations.bind([predicate], () => undefined);
-  const rows = await work.relations.session.rows(
-    `select key from (select key, ${columns.join(', ')} from (select unnest([${keys.map(sqlText).join(', ')}])::json as key))
+  await runModelSql(
+    work.model,
+    work.relations.session,
+    `create or replace temp table wanted as
+     select key from (select key, ${columns.join(', ')} from (select unnest([${keys.map(sqlText).join(', ')}])::json as key))
      where ${renderSql(predicate, { relation })}`,
   );
+  const rows = await work.relations.session.rows('select key from wanted');
   const wanted = new Set(rows.map((row) => String(row['key'])));
   return files.filter((add) => wanted.has(keyOf(add)));
 }
@@ -137,25 +143,21 @@ function keepTouched(model: Model, mode: 'full' | 'incremental'): string {
   return ` where (${sqlList(columns)}) in (select ${sqlList(columns)} from touched)`;
 }
 
-/** Only the keys that are there more than once are ranked: ranking whole rows would sort all of them. */
-async function keepFirst(model: Model, session: SqlSession): Promise<void> {
-  if (model.kind.kind !== 'first') return;
-  const [keys, order] = [sqlList(model.kind.keys), sqlList(model.kind.orderBy)];
-  await session.run(
-    `create or replace temp table repeated as select ${keys} from result group by ${keys} having count(*) > 1`,
-  );
-  await session.run(
-    `delete from result where rowid in (
-       select row_id from (
-         select rowid as row_id, row_number() over (partition by ${keys} order by ${order}) as place
-         from result where (${keys}) in (select ${keys} from repeated))
-       where place > 1)`,
-  );
-}
-
 function touchedColumns(model: Model): readonly string[] {
   if (model.kind.kind === 'key') return model.kind.keys;
   return model.kind.kind === 'partition' ? [model.kind.column] : [];
+}
+
+/** The columns that the header names are those of the query. */
+async function checkHeader(model: Model, session: SqlSession): Promise<void> {
+  const { kind, partitionedBy, sortedBy } = model;
+  const order = kind.kind === 'first' ? [...kind.keys, ...kind.orderBy] : touchedColumns(model);
+  const rows = await session.rows('describe result');
+  const columns = new Set(rows.map((row) => String(row['column_name']).toLowerCase()));
+  const missing = [...order, ...partitionedBy, ...sortedBy].filter((c) => !columns.has(c.toLowerCase()));
+  if (missing.length === 0) return;
+  const detail = `its header names what its query has no column for: ${[...new Set(missing)].join(', ')}`;
+  throw fault('MODEL_SQL_FAILED', { model: model.name, detail });
 }
 
 /** A key that is null or twice there cannot be replaced later: the model is wrong. */

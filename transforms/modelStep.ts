@@ -5,10 +5,11 @@ import type { Snapshot } from '../lakehouse/snapshot.ts';
 import { type LakeTable, openTable } from '../lakehouse/table.ts';
 import { type AuditResult, runAudits } from './audits.ts';
 import { type Computation, computeResult } from './compute.ts';
+import { dropLater } from './firstRows.ts';
 import { type Gains, gainsOf } from './gains.ts';
 import type { Model } from './model.ts';
 import type { Action, InputState } from './plan.ts';
-import { isBuilt, progressAppId, progressUpdates } from './progress.ts';
+import { computedSnapshot, isBuilt, progressAppId, progressUpdates } from './progress.ts';
 import { auditTablesOf, definitionHash, inputTablesOf, type Project } from './project.ts';
 import { openRelations, QUARANTINE, type Relations } from './relations.ts';
 import {
@@ -42,6 +43,7 @@ export interface ModelView {
   readonly model: Model;
   readonly definition: string;
   readonly table: LakeTable | undefined;
+  /** Undefined before the model was computed, even when its table is there. */
   readonly base: Snapshot | undefined;
   readonly inputs: readonly InputState[];
   readonly gains: ReadonlyMap<string, Gains>;
@@ -68,7 +70,7 @@ export interface StepWork {
 export async function viewModel(context: StepContext, model: Model): Promise<ModelView> {
   const definition = definitionHash(context.project, model);
   const table = await openTable(context.lake, model.name);
-  const base = await table?.snapshot();
+  const base = computedSnapshot(await table?.snapshot());
   const gains = new Map<string, Gains>();
   const inputs: InputState[] = [];
   for (const name of inputTablesOf(context.project, model)) {
@@ -130,6 +132,9 @@ async function computeAndCommit(context: StepContext, view: ModelView, action: A
   if (mode === 'incremental' && !sameColumns(base?.schema ?? [], fields)) {
     return await runStep(context, view, { kind: 'full', why: 'its columns changed with those of a source' });
   }
+  // Audits judge what will be stored: rows that an earlier one of their key keeps out go first.
+  const replaced =
+    base !== undefined && mode === 'incremental' ? await dropLater({ lake, model, base, relations }) : [];
   const audits = await runAudits(project, model, relations);
   const counted = {
     audits,
@@ -145,7 +150,9 @@ async function computeAndCommit(context: StepContext, view: ModelView, action: A
   }
   const target = await openTarget(context, view, { relations, fields });
   const change =
-    mode === 'full' ? await stageWhole(target, { fields, definition }) : await stageIncrement(target);
+    mode === 'full'
+      ? await stageWhole(target, { fields, definition })
+      : await stageIncrement(target, replaced);
   const committed = await commitStep(context, view, { target, change });
   if (committed === undefined) return { kind: 'replan', why: `${model.name} was committed by another run` };
   return { kind: 'done', action, output: committed, work: { ...counted, change } };

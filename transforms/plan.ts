@@ -2,9 +2,9 @@ import type { Model } from './model.ts';
 
 /**
  * What a table gained since a model consumed it. `append`: only new rows; `rewrite`: rows went as
- * well; `lost`: its log or its files no longer reach back that far.
+ * well; `retyped`: they had columns of other types; `lost`: its log or its files no longer reach back that far.
  */
-export type Gain = 'none' | 'append' | 'rewrite' | 'lost';
+export type Gain = 'none' | 'append' | 'rewrite' | 'retyped' | 'lost';
 
 export interface InputState {
   readonly table: string;
@@ -35,14 +35,17 @@ export type Action =
 /** Decides from the model's kind and what is new. Pure; no I/O. */
 export function decideAction(model: Model, state: ModelState): Action {
   if (state.pinnedTo !== undefined) return { kind: 'pinned', why: `rolled back to ${state.pinnedTo}` };
-  if (!state.selected) return { kind: 'not selected', why: 'the selection leaves it out' };
+  // Also when it is not selected: its own head may stand for rows that the held one does not publish.
   if (state.heldBy !== undefined) return { kind: 'held', why: `${state.heldBy} is held` };
+  if (!state.selected) return { kind: 'not selected', why: 'the selection leaves it out' };
   const missing = state.inputs.filter((i) => i.to === undefined);
   if (missing.length > 0) return { kind: 'waiting', why: `no table yet: ${namesOf(missing)}` };
   const unread = state.inputs.filter((i) => i.from === undefined);
   if (!state.built || unread.length > 0) return { kind: 'full', why: whyUnbuilt(state, unread) };
   const lost = state.inputs.filter((i) => i.gain === 'lost');
   if (lost.length > 0) return { kind: 'full', why: `history is gone: ${namesOf(lost)}` };
+  const retyped = state.inputs.filter((i) => i.gain === 'retyped');
+  if (retyped.length > 0) return { kind: 'full', why: `other types of columns in ${namesOf(retyped)}` };
   const gained = state.inputs.filter((i) => i.gain !== 'none');
   if (gained.length === 0) return { kind: 'up to date', why: 'nothing new' };
   return decideForGains(model, gained);

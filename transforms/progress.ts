@@ -28,6 +28,11 @@ export function isBuilt(snapshot: Snapshot | undefined, definition: string): boo
   return snapshot?.metadata.configuration?.[DEFINITION] === definition;
 }
 
+/** The snapshot, unless nothing was ever computed: the table's first run died before its commit. Pure. */
+export function computedSnapshot(snapshot: Snapshot | undefined): Snapshot | undefined {
+  return snapshot?.metadata.configuration?.[DEFINITION] === undefined ? undefined : snapshot;
+}
+
 /** The metadata with the definition that the rows are computed under. Pure. */
 export function withDefinition(metadata: MetaData, definition: string): MetaData {
   return { ...metadata, configuration: { ...metadata.configuration, [DEFINITION]: definition } };

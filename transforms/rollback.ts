@@ -13,7 +13,8 @@ import { type Project, withDescendants } from './project.ts';
 
 /**
  * Holds a model, and everything that reads it, at the versions of an earlier release, until it is unpinned.
- * The release that says so is new: readers of newer ones see the old rows from then on.
+ * The release that says so is new: readers of newer ones see the old rows from then on. What reads the
+ * model and was not there in the earlier release is in none until the model is unpinned.
  * @throws MODEL_UNKNOWN, LAKE_RELEASE_UNKNOWN, RUN_CONTENDED
  */
 export async function rollBack(
@@ -23,11 +24,10 @@ export async function rollBack(
   const names = namesWith(project, request.model);
   const target = await readRelease(lake.store, request.to);
   if (target === undefined) throw await unknownRelease(lake, request.to);
-  const pins = Object.fromEntries(Object.entries(target.tables).filter(([name]) => names.has(name)));
-  if (pins[request.model] === undefined) {
+  if (target.tables[request.model] === undefined) {
     throw fault('LAKE_RELEASE_LACKS_MODEL', { number: request.to, model: request.model });
   }
-  return await publish(lake, (current, change) => rollbackRelease(current, { ...change, pins }));
+  return await publish(lake, (current, change) => rollbackRelease(current, { ...change, target, names }));
 }
 
 /** Lets a model, and everything that reads it, go on: the next run catches them up. @throws as `rollBack` */

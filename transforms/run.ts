@@ -10,7 +10,7 @@ import { composeRelease, isSameRelease } from './composeRelease.ts';
 import { type ModelView, type PinnedTable, runStep, viewModel } from './modelStep.ts';
 import { type Project, selectModels } from './project.ts';
 import type { ModelReport, RunReport } from './report.ts';
-import { decideFor, type RunState, readsSources, reportOf, settle } from './runState.ts';
+import { decideFor, goesWithSources, type RunState, reportOf, settle } from './runState.ts';
 import { projectRuns, recordFailedRun, recordUnpublishedRun } from './runsTable.ts';
 
 export interface RunDeps {
@@ -147,7 +147,7 @@ async function openRun(deps: RunDeps, request: RunRequest, run: string): Promise
 async function runOne(deps: RunDeps, state: RunState, view: ModelView): Promise<string | undefined> {
   const { lake } = deps;
   const action = decideFor(state, view);
-  if (view.behind !== undefined && readsSources(action))
+  if (view.behind !== undefined && goesWithSources(action))
     return `${view.behind} was consumed beyond what this run reads`;
   if (action.kind !== 'full' && action.kind !== 'incremental') {
     settle(state, { view, action });

@@ -39,9 +39,9 @@ export function decideFor(state: RunState, view: ModelView): Action {
   });
 }
 
-/** Whether the action depends on the versions of sources that the run has pinned. Pure. */
-export function readsSources(action: Action): boolean {
-  return ['full', 'incremental', 'up to date'].includes(action.kind);
+/** Whether the model is released beside the versions of sources that the run has pinned. Pure. */
+export function goesWithSources(action: Action): boolean {
+  return !['pinned', 'held', 'waiting'].includes(action.kind);
 }
 
 /** Notes what became of a model, for the models that read it and for the release. */

@@ -3,7 +3,7 @@ import { fault } from '../infra/core/errorCatalog.ts';
 import { type AddFile, type MetaData, rowsOf } from '../lakehouse/actions.ts';
 import type { Lake } from '../lakehouse/lake.ts';
 import { stageMerge } from '../lakehouse/merge.ts';
-import { FILE_COLUMN, scan } from '../lakehouse/scan.ts';
+import { scan } from '../lakehouse/scan.ts';
 import { type DeltaField, duckdbType } from '../lakehouse/schema.ts';
 import type { Snapshot } from '../lakehouse/snapshot.ts';
 import { stagePartitions } from '../lakehouse/stage.ts';
@@ -54,9 +54,12 @@ export async function stageWhole(
 
 /**
  * Stages the rows of `result` as the model's kind says: added, or in place of rows of their key or
- * partition. Rows that are as they were cause no write.
+ * partition. Rows that are as they were cause no write. `replaced`: see `dropLater`.
  */
-export async function stageIncrement(target: StageTarget): Promise<StagedChange> {
+export async function stageIncrement(
+  target: StageTarget,
+  replaced: readonly AddFile[],
+): Promise<StagedChange> {
   const { kind } = target.model;
   switch (kind.kind) {
     case 'append': {
@@ -64,7 +67,7 @@ export async function stageIncrement(target: StageTarget): Promise<StagedChange>
       return { adds, removes: [], rowsWritten: sumRows(adds) };
     }
     case 'first':
-      return stageFirst(target, kind);
+      return stageByKey(target, { keys: kind.keys, source: 'result', files: replaced });
     case 'key':
       return stageByKey(target, { keys: kind.keys, source: 'result', touched: 'touched' });
     case 'partition':
@@ -97,37 +100,6 @@ export function sumRows(files: Iterable<AddFile>): number {
 function stageRows(target: StageTarget, select: string, schema = target.base.schema): Promise<AddFile[]> {
   const session = target.relations.session;
   return stagePartitions(target.lake, target.base, { session, select, schema, ...sortOf(target.model) });
-}
-
-/**
- * A row comes in when its key is new, or when it is before the row that has its key. To decide, only
- * the place of each stored key is read; whole rows are read where one is replaced.
- */
-async function stageFirst(
-  target: StageTarget,
-  kind: { readonly keys: readonly string[]; readonly orderBy: readonly string[] },
-): Promise<StagedChange> {
-  const { session } = target.relations;
-  const keys = sqlList(kind.keys);
-  const columns = [...new Set([...kind.keys, ...kind.orderBy])];
-  await using stored = await scan(target.lake, target.base, { columns, withFileName: true });
-  await session.run(
-    `create or replace temp table old as
-       select * from ${stored.sql} where (${keys}) in (select ${keys} from result)`,
-  );
-  const of = (side: string, names: readonly string[]) => names.map((n) => `${side}.${sqlName(n)}`).join(', ');
-  await session.run(
-    `create or replace temp table fresh as
-       select * from result where not exists (
-         select 1 from old
-         where (${of('old', kind.keys)}) = (${of('result', kind.keys)})
-           and (${of('old', kind.orderBy)}) <= (${of('result', kind.orderBy)}))`,
-  );
-  const rows = await session.rows(
-    `select distinct ${FILE_COLUMN} as file from old where (${keys}) in (select ${keys} from fresh)`,
-  );
-  const files = rows.flatMap((row) => stored.fileOf(String(row['file'])) ?? []);
-  return stageByKey(target, { keys: kind.keys, source: 'fresh', files });
 }
 
 async function stageByKey(

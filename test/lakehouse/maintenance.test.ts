@@ -25,7 +25,11 @@ describe('compaction', () => {
     expect(after.files.size).toBe(2);
     expect(await hashOf(lake, after)).toBe(await hashOf(lake, before));
     expect(await readIds(lake, before)).toHaveLength(24);
-    expect(await readChanges(table, before.version, after.version)).toEqual({ adds: [], removes: [] });
+    expect(await readChanges(table, before.version, after.version)).toEqual({
+      adds: [],
+      removes: [],
+      isRedefined: false,
+    });
     expect((await readChanges(table, 0, after.version)).adds).toHaveLength(12);
   });
 

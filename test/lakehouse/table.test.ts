@@ -67,7 +67,11 @@ test('a release number is taken once; rollback pins tables until they are unpinn
   expect(await publishRelease(lake, first)).toBe('published');
   expect(await publishRelease(lake, first)).toBe('published');
   expect(await publishRelease(lake, { ...first, run: 'b' })).toBe('taken');
-  const back = rollbackRelease(first, { run: 'c', createdMs: 2, pins: { 'gold.x': 3 } });
+  const back = rollbackRelease(first, {
+    ...{ run: 'c', createdMs: 2 },
+    target: { ...first, tables: { 'gold.x': 3, 'gold.y': 8 } },
+    names: new Set(['gold.x']),
+  });
   expect(await publishRelease(lake, back)).toBe('published');
   expect(await newestRelease(lake.store)).toMatchObject({
     number: 2,
@@ -76,5 +80,8 @@ test('a release number is taken once; rollback pins tables until they are unpinn
     pins: { 'gold.x': 3 },
   });
   const free = unpinRelease(back, { run: 'd', createdMs: 3, tables: ['gold.x'] });
-  expect(free).toMatchObject({ number: 3, pins: {}, tables: { 'gold.x': 3 } });
+  expect(free).toMatchObject({
+    ...{ number: 3, pins: {}, tables: { 'gold.x': 3 } },
+    staleSince: { 'gold.x': '1970-01-01T00:00:00.003Z' },
+  });
 });

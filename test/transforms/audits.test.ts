@@ -142,3 +142,52 @@ select sensor, sum(value) as total from ref('silver.readings') group by sensor`;
   const report = await runModels(depsOf(lake, projectOf([READINGS, model])));
   expect(modelReport(report, 'gold.sums').error).toContain(reason);
 });
+
+test('of a first model audits see only what is stored, however its rows were cut into runs', async () => {
+  const audited = withHeader(READINGS, '-- audit low: set error\n--   select * from this where value > 100');
+  const rows = [`('a','s','2026-01-01 10:00:00Z',1,1)`, `('a','s','2026-01-01 10:00:00Z',500,2)`];
+  const lastRun = async (isCut: boolean) => {
+    await using lake = await openTempLake();
+    const deps = depsOf(lake, projectOf([audited]));
+    for (const row of rows) {
+      await land(lake, 'bronze.readings', readings(row));
+      if (isCut && row === rows[0]) await runModels(deps);
+    }
+    const { action, audits } = modelReport(await runModels(deps), 'silver.readings');
+    return { action, failures: audits.map(({ failures }) => failures) };
+  };
+  expect(await lastRun(false)).toEqual({ action: 'full', failures: [0] });
+  expect(await lastRun(true)).toEqual({ action: 'incremental', failures: [0] });
+});
+
+test.each([
+  ['sorted by a column that is not there', '-- kind: table\n-- sorted by: nothing'],
+  [
+    'a key that is not there',
+    '-- kind: key(nothing)\n-- touched by silver.readings: select 1 as nothing from changed',
+  ],
+  ['an order that is not there', '-- kind: first(id) by (nothing)'],
+  [
+    'a partition that is not there',
+    '-- kind: partition(nothing)\n-- touched by silver.readings: select 1 as nothing from changed',
+  ],
+])('%s fails its model and leaves the others alone', async (_, header) => {
+  await using lake = await openTempLake();
+  const model = `-- name: gold.copy\n-- description: d\n-- grain: id\n-- owner: test\n${header}
+select id, value from ref('silver.readings')`;
+  await land(lake, 'bronze.readings', readings(`('a','s','2026-01-01 10:00:00Z',7,1)`));
+  const report = await runModels(depsOf(lake, projectOf([READINGS, DAYS, model])));
+  expect(modelReport(report, 'gold.copy')).toMatchObject({ action: 'failed' });
+  expect((await newestRelease(lake.store))?.tables).toHaveProperty(['gold.days']);
+});
+
+test('a predicate of reads that fails, fails its model alone', async () => {
+  await using lake = await openTempLake();
+  const model = DAYS.replace('select day from touched)', 'select nothing from touched)');
+  const deps = depsOf(lake, projectOf([READINGS, model]));
+  for (const seq of [1, 2]) {
+    await land(lake, 'bronze.readings', readings(`('r${seq}','s','2026-01-01 10:00:00Z',7,${seq})`));
+    const report = await runModels(deps);
+    expect(modelReport(report, 'gold.days').action).toBe(seq === 1 ? 'full' : 'failed');
+  }
+});

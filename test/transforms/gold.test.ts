@@ -240,6 +240,13 @@ test('the models of the payment domains do not depend on how their sources were 
     (lake: Parameters<typeof runAll>[0]) =>
       landOrders(lake, { id: 'E1', at: '2026-03-01T10:00:00Z' }, { id: 'T1', at: '2026-03-01T09:00:00Z' }),
     (lake: Parameters<typeof runAll>[0]) => landTransfers(lake, { id: 'T2', at: '2026-03-01T10:30:00Z' }),
+    // A correction that says that another event was meant.
+    (lake: Parameters<typeof runAll>[0]) =>
+      landLabels(lake, {
+        id: 'E1',
+        at: '2026-03-03T00:00:00Z',
+        value: { label_id: 'L-T2', revision: 2 },
+      }),
   ];
   const tables = async (runAfter: readonly number[]) => {
     await using lake = await openTempLake();
@@ -258,5 +265,5 @@ test('the models of the payment domains do not depend on how their sources were 
   };
   const whole = await tables([]);
   expect(whole[0]).toHaveLength(3);
-  for (const cuts of [[0, 1, 2], [1]]) expect(await tables(cuts), `runs after ${cuts}`).toEqual(whole);
+  for (const cuts of [[0, 1, 2, 3], [1]]) expect(await tables(cuts), `runs after ${cuts}`).toEqual(whole);
 });

@@ -225,3 +225,20 @@ test('nothing new: no commit and no release', async () => {
   expect((await newestRelease(lake.store))?.number).toBe(1);
   expect(await hashOf(lake, 'gold.sensors')).toBe(before);
 });
+
+test('a column that becomes another type upstream is read as what it is now', async () => {
+  await using lake = await openTempLake();
+  const texts = READINGS.replace('value, seq', `'about ' || value as value, seq`);
+  const sums = (
+    column: string,
+  ) => `-- name: gold.sums\n-- description: d\n-- grain: sensor\n-- owner: test\n-- kind: key(sensor)
+-- touched by silver.readings: select sensor from changed
+select sensor, ${column} as total from ref('silver.readings') where touched(sensor) group by sensor`;
+  const model = sums('max(seq)');
+  await land(lake, 'bronze.readings', readings(`('a','s','2026-01-01 10:00:00Z',1,1)`));
+  await runModels(depsOf(lake, projectOf([texts, model])));
+  await land(lake, 'bronze.readings', readings(`('b','s','2026-01-01 10:00:00Z',5,2)`));
+  const report = await runModels(depsOf(lake, projectOf([READINGS, model])));
+  expect(modelReport(report, 'gold.sums').error).toBeNull();
+  expect(await rowsOf(lake, 'gold.sums')).toEqual([{ sensor: 's', total: '2' }]);
+});

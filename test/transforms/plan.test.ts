@@ -73,7 +73,8 @@ describe('what a run does with a model', () => {
 
   test.each([
     [{ pinnedTo: 3, selected: false }, 'pinned'],
-    [{ selected: false, heldBy: 'b.x' }, 'not selected'],
+    [{ selected: false }, 'not selected'],
+    [{ selected: false, heldBy: 'b.x' }, 'held'],
     [{ heldBy: 'b.x' }, 'held'],
   ])('%j comes before all that is new: %s', (change, expected) => {
     expect(decideAction(modelOf('key(id)'), state([input('b.x', 'append')], change)).kind).toBe(expected);

@@ -8,7 +8,7 @@ import { planRun, runModels } from '../../transforms/run.ts';
 import { RUNS_TABLE } from '../../transforms/runsTable.ts';
 import { openTempLake, type TempLake } from '../support/tempLake.ts';
 import { readings, remarks, SENSOR_PROJECT } from './sensorModels.ts';
-import { depsOf, hashOf, land, modelReport, projectOf, rowsOf } from './support.ts';
+import { Crash, crashingAt, depsOf, hashOf, land, modelReport, projectOf, rowsOf } from './support.ts';
 
 const MODELS = ['silver.readings', 'silver.remarks', 'gold.sensors', 'gold.days', 'gold.top'];
 const project = projectOf(SENSOR_PROJECT);
@@ -56,21 +56,6 @@ async function expectClosed(lake: Lake): Promise<void> {
       if (progress !== undefined) expect(progress, `${name} of ${source}`).toBe(release!.tables[source]);
     }
   }
-}
-
-class Crash extends Error {}
-
-/** A lake whose process dies at the n-th passing of a crash point. */
-function crashingAt(lake: TempLake, point: string, nth: number): Lake {
-  let left = nth;
-  return {
-    ...lake,
-    crashPoint: (name) => {
-      if (name !== point) return;
-      left -= 1;
-      if (left === 0) throw new Crash(name);
-    },
-  };
 }
 
 describe('crashes', () => {

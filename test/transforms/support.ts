@@ -79,6 +79,21 @@ export function modelReport(report: RunReport, model: string): ModelReport {
   return found;
 }
 
+export class Crash extends Error {}
+
+/** A lake whose process dies at the n-th passing of a crash point. */
+export function crashingAt(lake: Lake, point: string, nth = 1): Lake {
+  let left = nth;
+  return {
+    ...lake,
+    crashPoint: (name) => {
+      if (name !== point) return;
+      left -= 1;
+      if (left === 0) throw new Crash(name);
+    },
+  };
+}
+
 /** A lake that notes the data files that are opened, in order. */
 export function watchFiles(lake: TempLake): { lake: TempLake; opened: string[] } {
   const opened: string[] = [];

@@ -7,8 +7,12 @@
 -- touched by silver.transactions: select actor_id, domain from changed
 -- touched by silver.labels:
 --   select transactions.actor_id, transactions.domain
---   from changed
---   join ref('silver.transactions') as transactions on transactions.event_id = changed.event_id
+--   from ref('silver.transactions') as transactions
+--   where transactions.event_id in (
+--     select event_id from changed
+--     union all
+--     select event_id from ref('silver.labels') where label_id in (select label_id from changed)
+--   )
 -- audit not_null(actor_id): row error
 -- audit unique(actor_id, domain): set error
 -- audit counts_fit: set error

@@ -8,8 +8,12 @@
 --   select date_trunc('hour', event_time) as hour, domain from changed
 -- touched by silver.labels:
 --   select date_trunc('hour', transactions.event_time) as hour, transactions.domain
---   from changed
---   join ref('silver.transactions') as transactions on transactions.event_id = changed.event_id
+--   from ref('silver.transactions') as transactions
+--   where transactions.event_id in (
+--     select event_id from changed
+--     union all
+--     select event_id from ref('silver.labels') where label_id in (select label_id from changed)
+--   )
 -- reads silver.transactions: event_date in (select cast(hour as date) from touched)
 -- audit not_null(hour): row error
 -- audit unique(hour, domain): set error
