@@ -1,4 +1,5 @@
 import type { KafkaHeaders } from '../infra/core/kafkaGroup.ts';
+import { headersSize } from '../infra/core/kafkaHeaders.ts';
 import type { Decoder } from './decoder.ts';
 import type { BadRecord } from './judgement.ts';
 import { type LineFile, openLineFile } from './lineFile.ts';
@@ -78,10 +79,10 @@ export class BronzeBatch implements Disposable {
       return true;
     }
     file.writeText(badLine(record, judgement));
-    // A copy: the record's bytes are a view of a whole fetch.
-    const value = record.value === null ? null : Buffer.from(record.value);
-    this.deadLetters.push({ ...record, value, error: judgement });
-    this.#letterBytes += (value?.length ?? 0) + (record.key?.length ?? 0);
+    const { key, value, headers } = record;
+    const copies = { key: copyOf(key), value: copyOf(value), headers: headers && copiesOf(headers) };
+    this.deadLetters.push({ ...record, ...copies, error: judgement });
+    this.#letterBytes += (value?.length ?? 0) + (key?.length ?? 0) + headersSize(headers) + LETTER_BYTES;
     return false;
   }
 
@@ -124,6 +125,22 @@ export class BronzeBatch implements Disposable {
 // === Helpers ===
 
 const DAY_MS = 86_400_000;
+
+/** What the objects of a dead letter take, beside its bytes. */
+const LETTER_BYTES = 500;
+
+/** The bytes of a record are views of a whole fetch, which would stay in memory with them. */
+function copyOf<T extends Buffer | string | null | undefined>(bytes: T): T {
+  return (Buffer.isBuffer(bytes) ? Buffer.from(bytes) : bytes) as T;
+}
+
+function copiesOf(headers: KafkaHeaders): KafkaHeaders {
+  const copies = Object.entries(headers).map(([name, header]) => [
+    name,
+    Array.isArray(header) ? header.map(copyOf) : copyOf(header),
+  ]);
+  return Object.fromEntries(copies) as KafkaHeaders;
+}
 
 /** The members that a line has of itself, see `LINE_COLUMNS`; the object is left open. hot path. */
 function headOf(record: PlacedRecord, rescued: string | undefined): string {

@@ -1,5 +1,6 @@
 import { isFault } from '../infra/core/errorCatalog.ts';
 import type { KafkaProducer, OutgoingRecord } from '../infra/core/kafka.ts';
+import { headersSize } from '../infra/core/kafkaHeaders.ts';
 import type { DeadLetter } from './bronzeBatch.ts';
 
 /** Where bad records of a topic are copied to. */
@@ -13,9 +14,12 @@ export function deadLetterTopic(topic: string): string {
  */
 function deadLetterRecord(letter: DeadLetter, source: { topic: string; topicId: string }): OutgoingRecord {
   const { partition, offset, key, value, headers = {}, error } = letter;
-  const original = Object.entries(headers).flatMap(([name, header]) =>
-    header === undefined || header === null ? [] : [[name, header] as const],
-  );
+  // The client cannot write a header without a value.
+  const original = Object.entries(headers).flatMap(([name, header]) => {
+    const values = [header].flat().filter((one) => one !== undefined && one !== null);
+    const [only, ...more] = values;
+    return only === undefined ? [] : [[name, more.length === 0 ? only : values] as const];
+  });
   return {
     key: `${source.topic}:${source.topicId}:${partition}:${offset}`,
     value,
@@ -38,8 +42,8 @@ function deadLetterRecord(letter: DeadLetter, source: { topic: string; topicId: 
 
 /**
  * Copies the bad records of a batch. Before their commit, so that a crash between the two repeats a
- * copy rather than losing it. Where the dead-letter topic takes only smaller records, large values
- * stay behind: bronze has them. @throws KAFKA_UNAVAILABLE
+ * copy rather than losing it. Where the dead-letter topic takes only smaller records, their large
+ * parts stay behind: bronze has them. @throws KAFKA_UNAVAILABLE
  */
 export async function sendDeadLetters(
   producer: KafkaProducer,
@@ -48,24 +52,32 @@ export async function sendDeadLetters(
 ): Promise<void> {
   if (letters.length === 0) return;
   const topic = deadLetterTopic(source.topic);
-  const records = letters.map((letter) => deadLetterRecord(letter, source));
+  const copies = (of: readonly DeadLetter[]) => of.map((letter) => deadLetterRecord(letter, source));
   try {
-    await producer.send(topic, records);
+    await producer.send(topic, copies(letters));
   } catch (error) {
     if (!isFault(error, 'KAFKA_MESSAGE_TOO_LARGE')) throw error;
-    await producer.send(topic, records.map(withoutLargeValue));
+    await producer.send(topic, copies(letters.map(withoutLargeParts)));
   }
 }
 
 // === Helpers ===
 
-/** Any topic takes a record of this size. */
+/** Any topic takes a record of some parts of this size. */
 const SMALL_BYTES = 100_000;
 
-function withoutLargeValue(record: OutgoingRecord): OutgoingRecord {
-  if (record.value === null || record.value.length <= SMALL_BYTES) return record;
-  const headers = { ...record.headers, 'tidemark.value.omitted': String(record.value.length) };
-  return { ...record, value: null, headers };
+/** What is left out is told by a header with its bytes. */
+function withoutLargeParts(letter: DeadLetter): DeadLetter {
+  const { key, value, headers } = letter;
+  const sizes = { key: key?.length ?? 0, value: value?.length ?? 0, headers: headersSize(headers) };
+  const large = Object.entries(sizes).filter(([, bytes]) => bytes > SMALL_BYTES);
+  const omitted = large.map(([part, bytes]) => [`tidemark.${part}.omitted`, String(bytes)]);
+  return {
+    ...letter,
+    key: sizes.key > SMALL_BYTES ? null : key,
+    value: sizes.value > SMALL_BYTES ? null : value,
+    headers: { ...(sizes.headers > SMALL_BYTES ? {} : headers), ...Object.fromEntries(omitted) },
+  };
 }
 
 const PREFIX = '__connect.errors.';

@@ -10,6 +10,7 @@ import {
 import { systemClock } from './clock.ts';
 import { fault } from './errorCatalog.ts';
 import type { GroupConsumer, GroupHandlers, GroupOptions } from './kafkaGroup.ts';
+import { dropInherited, headersSize, sizeOf } from './kafkaHeaders.ts';
 import { openTopicIdReader } from './kafkaTopicIds.ts';
 import { murmur2 } from './murmur2.ts';
 import type { Logger } from './ports.ts';
@@ -326,6 +327,7 @@ async function handBatch(
     highWatermark: Number(batch.highWatermark),
     records: batch.messages,
   };
+  for (const { headers } of batch.messages) if (headers !== undefined) dropInherited(headers);
   try {
     if (await handlers.onBatch(fetched, heartbeat)) resolveOffset(batch.lastOffset());
   } catch (error) {
@@ -388,8 +390,8 @@ function bytes(data: Uint8Array | string | null): Buffer | string | null {
 function* sliceByBytes(records: readonly OutgoingRecord[]): Iterable<readonly OutgoingRecord[]> {
   let start = 0;
   let size = 0;
-  for (const [index, { key, value }] of records.entries()) {
-    const recordBytes = sizeOf(key) + sizeOf(value) + 64;
+  for (const [index, { key, value, headers }] of records.entries()) {
+    const recordBytes = sizeOf(key) + sizeOf(value) + headersSize(headers) + 64;
     if (index > start && size + recordBytes > SEND_BYTES) {
       yield records.slice(start, index);
       start = index;
@@ -398,9 +400,4 @@ function* sliceByBytes(records: readonly OutgoingRecord[]): Iterable<readonly Ou
     size += recordBytes;
   }
   if (start < records.length) yield records.slice(start);
-}
-
-function sizeOf(data: Uint8Array | string | null): number {
-  if (data === null) return 0;
-  return typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength;
 }

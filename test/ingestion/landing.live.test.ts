@@ -43,7 +43,11 @@ describe('bad records', () => {
       { key: 's0', value: good.value.replace('}]', `}],"remark":"${'x'.repeat(2_000_000)}"`) },
       { key: 's0', value: parcel(0, Date.now() + 3_600_000).value },
       { key: 's0', value: parcel(0, Date.now() - 100 * 86_400_000).value },
-      { key: 's0', value: Buffer.from([0x7b, 0xff, 0xfe, 0x7d]), headers: { trace: 'abc' } },
+      {
+        key: 's0',
+        value: Buffer.from([0x7b, 0xff, 0xfe, 0x7d]),
+        headers: { trace: 'abc', constructor: 'x', ['__proto__']: ['y', 'z'] },
+      },
     ];
     await send(
       contract.topic,
@@ -84,8 +88,22 @@ describe('bad records', () => {
       expect(String(letter?.headers?.['__connect.errors.exception.message'])).toBe(detail);
       expect(letter?.headers?.['tidemark.key']?.toString()).toBe(bad.key ?? undefined);
     }
-    expect(rows.at(-2)?.['_headers']).toBe('[["trace","abc"]]');
+    const headers = '[["trace","abc"],["constructor","x"],["__proto__","y"],["__proto__","z"]]';
+    expect(rows.at(-2)?.['_headers']).toBe(headers);
     expect(String(letters.at(-1)?.headers?.['trace'])).toBe('abc');
+    expect(String(letters.at(-1)?.headers?.['constructor'])).toBe('x');
+  });
+
+  test('many small ones with large headers are copied too', async () => {
+    const contract = uniqueContract(1);
+    await createTopics(contract);
+    const headers = { trace: 'x'.repeat(20_000) };
+    const bads = Array.from({ length: 800 }, () => ({ key: 's0', value: '{', headers, partition: 0 }));
+    await send(contract.topic, bads);
+    const landing = startLanding(lake, contract);
+    await expect.poll(() => count(lake, contract), PATIENCE).toBe(bads.length);
+    await landing.stop();
+    expect(await recordsOf(deadLetterTopic(contract.topic))).toHaveLength(bads.length);
   });
 });
 
