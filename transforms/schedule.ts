@@ -123,6 +123,8 @@ function openLine(
   const ping = setInterval(() => void queue.getJobSchedulersCount().catch(onError), PING_MS);
   return {
     start: async () => {
+      // A worker's own limit does not count the workers of other processes.
+      await queue.setGlobalConcurrency(1);
       await queue.upsertJobScheduler(task.name, { every: task.everyMs }, jobTemplate(task));
       worker.run().catch(onError);
     },

@@ -20,17 +20,19 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
 /** A task that counts, and how often two of it ran at once. */
-function countingTask(): ScheduledTask & { runs: number; overlaps: number } {
+function countingTask(
+  lasts = { everyMs: EVERY_MS, runMs: 50 },
+): ScheduledTask & { runs: number; overlaps: number } {
   let active = 0;
   const task = {
     name: 'count',
-    everyMs: EVERY_MS,
+    everyMs: lasts.everyMs,
     runs: 0,
     overlaps: 0,
     run: async () => {
       active += 1;
       if (active > 1) task.overlaps += 1;
-      await systemClock.sleep(50);
+      await systemClock.sleep(lasts.runMs);
       task.runs += 1;
       active -= 1;
     },
@@ -62,6 +64,36 @@ test('a task runs again and again, and once at a time over two processes', async
     await vi.waitFor(() => expect(task.runs).toBeGreaterThanOrEqual(4), WAIT);
   }
   expect(task.overlaps).toBe(0);
+});
+
+test('a task that takes longer than its interval runs once at a time over two processes', async () => {
+  const task = countingTask({ everyMs: 200, runMs: 900 });
+  const { postgresUrl } = inject('services');
+  const schema = `slow_${process.pid}`;
+  {
+    await using _one = start(postgresUrl, [task], schema);
+    await using _two = start(postgresUrl, [task], schema);
+    await vi.waitFor(() => expect(task.runs).toBeGreaterThanOrEqual(4), WAIT);
+  }
+  expect(task.overlaps).toBe(0);
+});
+
+test('a changed interval replaces the schedule', async () => {
+  const { postgresUrl } = inject('services');
+  const schema = `interval_${process.pid}`;
+  const often = countingTask({ everyMs: 100, runMs: 1 });
+  {
+    await using _ = start(postgresUrl, [often], schema);
+    await vi.waitFor(() => expect(often.runs).toBeGreaterThanOrEqual(3), WAIT);
+  }
+  const seldom = countingTask({ everyMs: 2_000, runMs: 1 });
+  {
+    await using _ = start(postgresUrl, [seldom], schema);
+    await vi.waitFor(() => expect(seldom.runs).toBeGreaterThanOrEqual(1), WAIT);
+    const before = seldom.runs;
+    await systemClock.sleep(3_000);
+    expect(seldom.runs - before).toBeLessThanOrEqual(2);
+  }
 });
 
 test('a task that fails is tried again', async () => {
