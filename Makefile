@@ -52,4 +52,5 @@ docs: ## write the generated pages of docs/
 
 bench: ## measure landing and refresh on this machine
 	@sh infra/stack/setup.sh dev
-	@node test/bench/landing.ts
+	@node --disable-warning=TimeoutNegativeWarning test/bench/landing.ts
+	@node --disable-warning=TimeoutNegativeWarning test/bench/goldRefresh.ts
