@@ -3,6 +3,7 @@ import type { Lake } from '../lakehouse/lake.ts';
 import { newestRelease } from '../lakehouse/release.ts';
 import { scan } from '../lakehouse/scan.ts';
 import { openTable } from '../lakehouse/table.ts';
+import type { Project } from '../transforms/project.ts';
 import type { ViolationSink } from './violations.ts';
 
 /** A model's table and the columns that its header says identify a row. */
@@ -12,6 +13,13 @@ export interface KeyedTable {
 }
 
 const SHOWN = 5;
+
+/** The models whose header names the columns of which each row has its own values. Pure. */
+export function keyedTablesOf({ models }: Project): KeyedTable[] {
+  return models.flatMap(({ name, kind }) =>
+    kind.kind === 'key' || kind.kind === 'first' ? [{ name, keys: kind.keys }] : [],
+  );
+}
 
 /** Rows of the newest release are unique by their keys, quarantined ones included. Returns what was read. */
 export async function checkKeys(

@@ -6,8 +6,8 @@ import { listReleases, rollBack, unpin } from '../../transforms/rollback.ts';
 import { paymentContent } from '../content.ts';
 import { loadConfig } from '../core/config.ts';
 import { createLogger } from '../core/logger.ts';
+import { alignColumns } from '../core/text.ts';
 import { openLake } from '../lake.ts';
-import { alignColumns } from '../stack/tables.ts';
 import type { RegisterCommand } from './main.ts';
 
 interface JsonOption {

@@ -5,6 +5,7 @@ import { paymentContent } from '../content.ts';
 import { loadConfig } from '../core/config.ts';
 import { armCrashPoint } from '../core/crashPoint.ts';
 import { createLogger } from '../core/logger.ts';
+import { alignColumns } from '../core/text.ts';
 import { openLake } from '../lake.ts';
 import { openTransforms } from '../transforms.ts';
 import type { RegisterCommand } from './main.ts';
@@ -58,7 +59,7 @@ async function runAction(select: string[], options: RunOptions): Promise<void> {
 function printPlan(models: readonly ModelReport[], options: RunOptions): void {
   const rows = models.map(({ model, kind, action, why }) => ({ model, kind, action, why }));
   if (options.json) console.log(JSON.stringify(rows));
-  else printColumns(['model', 'kind', 'action', 'why'], rows.map(Object.values));
+  else console.log(alignColumns(['model', 'kind', 'action', 'why'], rows.map(Object.values)));
 }
 
 function printReport(report: RunReport, options: RunOptions): void {
@@ -68,14 +69,12 @@ function printReport(report: RunReport, options: RunOptions): void {
     return;
   }
   const names = ['model', 'kind', 'action', 'rows_in', 'rows_written', 'quarantined', 'seconds', 'audits'];
-  printColumns(
-    names,
-    summary.models.map((m) => [
-      ...[m.model, m.kind, m.action, m.rows_in, m.rows_written, m.rows_quarantined],
-      m.seconds.toFixed(2),
-      auditCell(m),
-    ]),
-  );
+  const rows = summary.models.map((m) => [
+    ...[m.model, m.kind, m.action, m.rows_in, m.rows_written, m.rows_quarantined],
+    m.seconds.toFixed(2),
+    auditCell(m),
+  ]);
+  console.log(alignColumns(names, rows));
   for (const model of summary.models) printProblems(model);
   console.error(
     outcome === 'published' ? `release ${release} published` : `nothing new; release ${release} stands`,
@@ -101,16 +100,4 @@ function auditCell({ audits }: ModelReport): string {
   const broken = audits.filter((a) => a.failures > 0);
   if (audits.length === 0) return '-';
   return broken.length === 0 ? `${audits.length} ok` : `${broken.length} of ${audits.length} broken`;
-}
-
-function printColumns(names: readonly string[], rows: readonly (readonly unknown[])[]): void {
-  const table = [names, ...rows].map((row) => row.map(String));
-  const widths = names.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
-  for (const row of table)
-    console.log(
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    );
 }

@@ -5,10 +5,10 @@ import { fetchTopicStates } from '../core/kafka.ts';
 import { readTopic } from '../core/kafkaReader.ts';
 import { createLogger } from '../core/logger.ts';
 import { probePostgres } from '../core/postgres.ts';
+import { alignColumns, humanDuration } from '../core/text.ts';
 import { openLake } from '../lake.ts';
 import { answersMetadata } from '../stack/kafkaProbe.ts';
 import { reportStack } from '../stack/processReport.ts';
-import { alignColumns, humanDuration } from '../stack/tables.ts';
 import type { RegisterCommand } from './main.ts';
 
 const PROBE_MS = 2_000;

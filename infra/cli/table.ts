@@ -6,6 +6,7 @@ import { detailTable, historyEntry, reportTable } from '../../lakehouse/tableRep
 import { loadConfig } from '../core/config.ts';
 import { fault } from '../core/errorCatalog.ts';
 import { createLogger } from '../core/logger.ts';
+import { alignColumns } from '../core/text.ts';
 import { openLake } from '../lake.ts';
 import type { RegisterCommand } from './main.ts';
 
@@ -59,17 +60,12 @@ async function list(lake: Lake, { json = false }: JsonOption): Promise<void> {
     if (table !== undefined) reports.push(await reportTable(table, lake.clock.nowMs()));
   }
   if (json) return printJson(reports);
-  if (reports.length === 0) console.error('the lake has no tables yet');
-  printColumns(
-    reports.map((r) => ({
-      name: r.name,
-      version: r.version,
-      files: r.files,
-      rows: r.rows ?? '?',
-      bytes: r.bytes,
-      age: `${r.age_seconds}s`,
-    })),
-  );
+  if (reports.length === 0) return console.error('the lake has no tables yet');
+  const rows = reports.map((r) => [
+    ...[r.name, r.version, r.files, r.rows ?? '?', r.bytes],
+    `${r.age_seconds}s`,
+  ]);
+  console.log(alignColumns(['name', 'version', 'files', 'rows', 'bytes', 'age'], rows));
 }
 
 async function show(lake: Lake, table: LakeTable, { json = false }: JsonOption): Promise<void> {
@@ -80,19 +76,14 @@ async function show(lake: Lake, table: LakeTable, { json = false }: JsonOption):
     if (value !== undefined) console.log(`${name.padEnd(14)}${value}`);
   }
   console.log('');
-  printColumns(columns.map((c) => ({ column: c.name, type: c.type, partition: c.partition ? 'yes' : '' })));
+  const columnRows = columns.map((c) => [c.name, c.type, c.partition ? 'yes' : '']);
+  console.log(alignColumns(['column', 'type', 'partition'], columnRows));
   console.log('');
-  printColumns(
-    partitions.map(({ values, files, rows, bytes }) => ({
-      partition:
-        Object.entries(values)
-          .map(([name, value]) => `${name}=${value}`)
-          .join(' ') || '(all)',
-      files,
-      rows: rows ?? '?',
-      bytes,
-    })),
-  );
+  const partitionRows = partitions.map(({ values, files, rows, bytes }) => {
+    const named = Object.entries(values).map(([name, value]) => `${name}=${value}`);
+    return [named.join(' ') || '(all)', files, rows ?? '?', bytes];
+  });
+  console.log(alignColumns(['partition', 'files', 'rows', 'bytes'], partitionRows));
   for (const [appId, version] of Object.entries(progress)) console.log(`progress      ${appId} = ${version}`);
   for (const [name, value] of Object.entries(configuration)) console.log(`setting       ${name} = ${value}`);
 }
@@ -103,15 +94,14 @@ async function history(
 ): Promise<void> {
   const entries = (await table.history(limit)).map(historyEntry);
   if (json) return printJson(entries);
-  printColumns(
-    entries.map((entry) => ({
-      version: entry.version,
-      committed_at: entry.committed_at,
-      operation: entry.operation,
-      added: entry.files_added,
-      removed: entry.files_removed,
-    })),
-  );
+  const rows = entries.map((entry) => [
+    entry.version,
+    entry.committed_at,
+    entry.operation,
+    entry.files_added,
+    entry.files_removed,
+  ]);
+  console.log(alignColumns(['version', 'committed_at', 'operation', 'added', 'removed'], rows));
 }
 
 async function optimize(
@@ -161,19 +151,4 @@ function parseCount(text: string): number {
 
 function printJson(value: unknown): void {
   console.log(JSON.stringify(value, null, 2));
-}
-
-/** A table of text: numbers to the right, all else to the left. */
-function printColumns(rows: readonly Readonly<Record<string, string | number>>[]): void {
-  const names = Object.keys(rows[0] ?? {});
-  const widths = names.map((name) => Math.max(name.length, ...rows.map((row) => String(row[name]).length)));
-  const line = (cells: readonly (string | number)[]) =>
-    cells
-      .map((cell, i) =>
-        typeof cell === 'number' ? String(cell).padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0),
-      )
-      .join('  ')
-      .trimEnd();
-  if (names.length > 0) console.log(line(names));
-  for (const row of rows) console.log(line(names.map((name) => row[name] ?? '')));
 }

@@ -1,13 +1,13 @@
 import { kafkaOffsets } from '../../observability/kafkaOffsets.ts';
-import type { KeyedTable } from '../../observability/modelKeys.ts';
+import { keyedTablesOf } from '../../observability/modelKeys.ts';
 import { type VerifyReport, verifyLake } from '../../observability/verify.ts';
 import { verifyJson, verifyRows } from '../../observability/verifyReport.ts';
 import { loadProject } from '../../transforms/project.ts';
 import { paymentContent } from '../content.ts';
 import { loadConfig } from '../core/config.ts';
 import { createLogger } from '../core/logger.ts';
+import { alignColumns } from '../core/text.ts';
 import { openLake } from '../lake.ts';
-import { alignColumns } from '../stack/tables.ts';
 import type { RegisterCommand } from './main.ts';
 
 interface VerifyOptions {
@@ -54,18 +54,10 @@ async function runVerify(options: VerifyOptions): Promise<VerifyReport> {
   const source = options.kafka ? kafkaOffsets({ brokers: config.kafka.brokers, log }) : undefined;
   const onProgress = (message: string) => console.error(`verify ${message}`);
   const topics = paymentContent.contracts.map(({ topic, table }) => ({ topic, table }));
-  const keyedTables = await keyedModels(paymentContent.transformsDir);
+  const keyedTables = keyedTablesOf(await loadProject(paymentContent.transformsDir));
   return await verifyLake(
     { lake, source, onProgress },
     { topics, keyedTables, isFull: options.full === true },
-  );
-}
-
-/** Models whose header names the columns of which each row has its own values. */
-async function keyedModels(transformsDir: string): Promise<KeyedTable[]> {
-  const { models } = await loadProject(transformsDir);
-  return models.flatMap(({ name, kind }) =>
-    kind.kind === 'key' || kind.kind === 'first' ? [{ name, keys: kind.keys }] : [],
   );
 }
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { fault } from '../core/errorCatalog.ts';
-import { tidy } from './tables.ts';
+import { tidy } from '../core/text.ts';
 
 const MAIN = join(import.meta.dirname, '..', 'cli', 'main.ts');
 

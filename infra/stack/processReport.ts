@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Config } from '../core/config.ts';
+import { alignColumns, humanDuration } from '../core/text.ts';
 import { stackPaths } from './stackPaths.ts';
 import { observedStatus, type ProcessState, readLiveState, readStackState } from './stackState.ts';
-import { alignColumns, humanDuration } from './tables.ts';
 
 /** One supervised process as people and scripts see it; keys are stable. */
 interface ProcessReport {

@@ -1,6 +1,7 @@
 import type { Content } from '../../infra/content.ts';
 import type { Lake } from '../../lakehouse/lake.ts';
 import { kafkaOffsets } from '../../observability/kafkaOffsets.ts';
+import { keyedTablesOf } from '../../observability/modelKeys.ts';
 import { type VerifyReport, verifyLake } from '../../observability/verify.ts';
 import { loadProject } from '../../transforms/project.ts';
 import { silentLog } from './tempLake.ts';
@@ -11,10 +12,7 @@ export async function verifyContent(
   content: Content,
   brokers: readonly string[],
 ): Promise<VerifyReport> {
-  const { models } = await loadProject(content.transformsDir);
-  const keyedTables = models.flatMap(({ name, kind }) =>
-    kind.kind === 'key' || kind.kind === 'first' ? [{ name, keys: kind.keys }] : [],
-  );
+  const keyedTables = keyedTablesOf(await loadProject(content.transformsDir));
   return await verifyLake(
     { lake, source: kafkaOffsets({ brokers, log: silentLog }) },
     { topics: content.contracts.map(({ topic, table }) => ({ topic, table })), keyedTables, isFull: true },
