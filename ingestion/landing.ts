@@ -18,6 +18,7 @@ import type { Contract } from './contract.ts';
 import { deadLetterTopic } from './deadLetter.ts';
 import { compileDecoder } from './decoder.ts';
 import type { FlushLimits } from './flushPolicy.ts';
+import { StallWatch } from './stallWatch.ts';
 import { findTopicFault } from './topicGuard.ts';
 import { TopicLane } from './topicLane.ts';
 
@@ -33,8 +34,6 @@ export interface LandingDeps {
 const TICK_MS = 200;
 /** How often identity, extent and progress of the topics are looked at when nothing else does, in milliseconds. */
 const WATCH_MS = 5_000;
-/** Records wait, nothing comes: after this long the client is given up, in milliseconds. */
-const STALLED_MS = 90_000;
 /** Bytes buffered over all topics, as a multiple of one batch. */
 const BUFFERED_BATCHES = 4;
 
@@ -187,7 +186,7 @@ async function waitForRoom(
 /** Topics are looked at when they are idle too; a client that is stuck ends the process. */
 async function watch(deps: LandingDeps, running: Running, ended: AbortSignal): Promise<void> {
   const { clock } = deps.lake;
-  const moved = new Map(running.lanes.map((lane) => [lane, { accepted: -1, sinceMs: clock.nowMs() }]));
+  const stalls = new StallWatch();
   while (!ended.aborted) {
     await pause(clock, WATCH_MS, ended);
     const before = new Map(running.lanes.map((lane) => [lane, lane.expectation]));
@@ -200,7 +199,10 @@ async function watch(deps: LandingDeps, running: Running, ended: AbortSignal): P
       // What was read before retention came is landed before the end.
       if (isFault(problem, 'LANDING_RETENTION_OVERTOOK')) await lane.drain();
       if (problem !== undefined) throw problem;
-      checkProgress(lane, lagOf(lane, state), { moved, nowMs: clock.nowMs() });
+      // The client hands out one fetch at a time: one topic that waits for its flusher holds all.
+      const isBusy = running.lanes.some((one) => one.isFull);
+      const { topic, accepted } = lane;
+      stalls.look({ topic, accepted, isBusy, lag: lagOf(lane, state) }, clock.nowMs());
     }
   }
 }
@@ -225,20 +227,6 @@ function lagOf(lane: TopicLane, state: TopicState | undefined): number {
     (lag, { partition, logEnd }) => lag + Math.max(0, logEnd - (positions.get(partition) ?? logEnd)),
     0,
   );
-}
-
-function checkProgress(
-  lane: TopicLane,
-  lag: number,
-  { moved, nowMs }: { moved: Map<TopicLane, { accepted: number; sinceMs: number }>; nowMs: number },
-): void {
-  const last = moved.get(lane);
-  if (last === undefined || last.accepted !== lane.accepted || lag === 0 || lane.isFull) {
-    moved.set(lane, { accepted: lane.accepted, sinceMs: nowMs });
-    return;
-  }
-  const seconds = Math.round((nowMs - last.sinceMs) / 1_000);
-  if (nowMs - last.sinceMs > STALLED_MS) throw fault('LANDING_STALLED', { topic: lane.topic, lag, seconds });
 }
 
 /** Callers take turns: one staging holds as much memory as the bound allows. */
