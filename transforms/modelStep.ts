@@ -88,15 +88,17 @@ export async function viewModel(context: StepContext, model: Model): Promise<Mod
 }
 
 /**
- * Computes, audits and commits one model: write, audit, publish. Errors of the model itself are the
- * outcome `failed`; errors of the world around it are thrown.
+ * Computes, audits and commits one model: write, audit, publish. Errors of the model itself and of the
+ * files that it reads are the outcome `failed`; errors of the world around it are thrown.
  */
 export async function runStep(context: StepContext, view: ModelView, action: Action): Promise<StepOutcome> {
   try {
     return await computeAndCommit(context, view, action);
   } catch (error) {
-    // Vacuum may have removed files of old versions that were not consumed in time.
-    if (isFault(error, 'LAKE_OBJECT_MISSING') && action.kind === 'incremental') {
+    if (isFault(error, 'LAKE_OBJECT_MISSING')) {
+      // A live file is lost: only what reads it waits for its repair.
+      if (action.kind === 'full') return { kind: 'failed', action, error };
+      // Vacuum may have removed files of old versions that were not consumed in time.
       return runStep(context, view, { kind: 'full', why: `history is gone: ${error.message}` });
     }
     if (error instanceof TidemarkError && error.domain === 'user') return { kind: 'failed', action, error };

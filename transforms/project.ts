@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fault } from '../infra/core/errorCatalog.ts';
 import { type Audit, type Model, parseModel, referencesOf } from './model.ts';
-import { canonicalSql, parseSql, type SqlTemplate } from './sqlTemplate.ts';
+import { canonicalSql, parseSql, type Reference, type SqlTemplate } from './sqlTemplate.ts';
 
 /** A CSV file of constants; all its columns are read as text and cast where they are used. */
 export interface Seed {
@@ -62,14 +62,14 @@ export function buildProject(parts: {
     byName.set(model.name, model);
   }
   const seeds = new Map(parts.seeds.map((seed) => [seed.name, seed]));
-  const project = { models: inDependencyOrder(byName), byName, seeds, audits: parts.audits };
+  const project = { models: inDependencyOrder(byName, parts.audits), byName, seeds, audits: parts.audits };
   for (const model of project.models) checkModel(project, model);
   return project;
 }
 
 /** Models that `model` reads directly, audits included. Pure. */
-function parentsOf(project: Pick<Project, 'byName'>, model: Model): string[] {
-  const named = referencesOf(model).filter((r) => r.kind === 'ref');
+function parentsOf(project: Pick<Project, 'byName' | 'audits'>, model: Model): string[] {
+  const named = allReferencesOf(project, model).filter((r) => r.kind === 'ref');
   const related = model.audits.flatMap((a) => relatedTable(a) ?? []);
   return [...new Set([...named.map((r) => r.name), ...related])].filter((name) => project.byName.has(name));
 }
@@ -136,7 +136,7 @@ export function definitionHash(project: Project, model: Model): string {
       name,
       scope,
       severity,
-      sql: canonicalSql(sql ?? parseSql(project.audits.get(test) ?? '')),
+      sql: canonicalSql(sql ?? fileSqlOf(project, test)),
     })),
     seeds: seedsReadBy(project, model).map(({ name, hash }) => [name, hash]),
     views: viewsReadBy(project, model).map((view) => [view.name, canonicalSql(view.sql)]),
@@ -189,14 +189,25 @@ function relatedTable(audit: Audit): string | undefined {
 
 // === Helpers ===
 
-function inDependencyOrder(byName: ReadonlyMap<string, Model>): Model[] {
+/** What a model reads directly, the audits of files included. */
+function allReferencesOf(project: Pick<Project, 'audits'>, model: Model): Reference[] {
+  const ofFiles = model.audits.flatMap(({ test }) => fileSqlOf(project, test).references);
+  return [...referencesOf(model), ...ofFiles];
+}
+
+/** The SQL of a file of `audits/`; empty when there is none of this name. */
+function fileSqlOf({ audits }: Pick<Project, 'audits'>, test: string): SqlTemplate {
+  return parseSql(audits.get(test) ?? '');
+}
+
+function inDependencyOrder(byName: ReadonlyMap<string, Model>, audits: ReadonlyMap<string, string>): Model[] {
   const ordered = new Set<Model>();
   const open = new Set<string>();
   const visit = (model: Model): void => {
     if (ordered.has(model)) return;
     if (open.has(model.name)) throw invalid(model, `it reads itself through ${[...open].join(' → ')}`);
     open.add(model.name);
-    for (const parent of parentsOf({ byName }, model)) visit(byName.get(parent) as Model);
+    for (const parent of parentsOf({ byName, audits }, model)) visit(byName.get(parent) as Model);
     open.delete(model.name);
     ordered.add(model);
   };
@@ -205,7 +216,7 @@ function inDependencyOrder(byName: ReadonlyMap<string, Model>): Model[] {
 }
 
 function checkModel(project: Project, model: Model): void {
-  for (const { kind, name } of referencesOf(model)) {
+  for (const { kind, name } of allReferencesOf(project, model)) {
     if (kind === 'ref' && !project.byName.has(name)) throw invalid(model, `ref('${name}') is no model`);
     if (kind === 'source' && project.byName.has(name)) {
       throw invalid(model, `source('${name}') is a model: write ref('${name}')`);

@@ -1,5 +1,8 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { newestRelease } from '../../lakehouse/release.ts';
+import { openTable } from '../../lakehouse/table.ts';
 import { isComplete } from '../../transforms/report.ts';
 import { runModels } from '../../transforms/run.ts';
 import { RUNS_TABLE } from '../../transforms/runsTable.ts';
@@ -190,4 +193,32 @@ test('a predicate of reads that fails, fails its model alone', async () => {
     const report = await runModels(deps);
     expect(modelReport(report, 'gold.days').action).toBe(seq === 1 ? 'full' : 'failed');
   }
+});
+
+test('an audit of a file may read another model, which then comes first', async () => {
+  await using lake = await openTempLake();
+  const audits = { known: `select * from this where id not in (select id from ref('silver.zones'))` };
+  const zones = REMARKS.replace('silver.remarks', 'silver.zones');
+  const audited = withHeader(READINGS, '-- audit known: set warn');
+  await land(lake, 'bronze.remarks', remarks(`('a','fine')`));
+  await land(
+    lake,
+    'bronze.readings',
+    readings(`('a','s','2026-01-01 10:00:00Z',1,1),('b','s','2026-01-01 10:00:00Z',1,2)`),
+  );
+  const report = await runModels(depsOf(lake, projectOf([audited, zones], { audits })));
+  expect(modelReport(report, 'silver.readings')).toMatchObject({ action: 'full', error: null });
+  expect(modelReport(report, 'silver.readings').audits[0]).toMatchObject({ failures: 1 });
+});
+
+test('a source that lost a data file holds its models, and others go on', async () => {
+  await using lake = await openTempLake();
+  await land(lake, 'bronze.remarks', remarks(`('a','fine')`));
+  await land(lake, 'bronze.readings', readings(`('a','s','2026-01-01 10:00:00Z',1,1)`));
+  const [lost = ''] = (await (await openTable(lake, 'bronze.readings'))!.snapshot()).files.keys();
+  rmSync(join(lake.rootDir, 'lake', 'bronze', 'readings', lost));
+  const report = await runModels(depsOf(lake, projectOf([READINGS, REMARKS])));
+  expect(modelReport(report, 'silver.readings')).toMatchObject({ action: 'failed' });
+  expect(modelReport(report, 'silver.readings').error).toMatch(/LAKE_OBJECT_MISSING.*bronze.readings/);
+  expect((await newestRelease(lake.store))?.tables).toHaveProperty(['silver.remarks']);
 });

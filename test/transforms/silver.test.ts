@@ -170,10 +170,14 @@ test('silver.transactions: absurd amounts are quarantined and stop nothing', asy
   await landTransfers(lake, { id: 'T1', at: '2026-03-01T10:00:00Z', value: { amount: 9999999999999.99 } });
   const item = { product_id: 'p', category: 'books', price: 9999999999999.99, quantity: 2_147_483_647 };
   await landOrders(lake, { id: 'E1', at: '2026-03-01T10:00:00Z', value: { cart_items: [item, item] } });
+  // The most that a record can say.
+  const cart_items = Array.from({ length: 100 }, () => item);
+  await landOrders(lake, { id: 'E2', at: '2026-03-01T10:00:00Z', value: { cart_items, currency: 'GBP' } });
   await landPurchases(lake, { id: 'G1', at: '2026-03-01T10:00:00Z' });
   await runAll(lake);
   expect(await rowsOf(lake, 'silver.transactions', { columns: 'event_id, _quarantine' })).toEqual([
     { event_id: 'E1', _quarantine: 'not_null(amount_minor); not_null(amount_base_minor)' },
+    { event_id: 'E2', _quarantine: 'not_null(amount_minor); not_null(amount_base_minor)' },
     { event_id: 'G1', _quarantine: null },
     { event_id: 'T1', _quarantine: 'amount_plausible' },
   ]);
