@@ -1,5 +1,5 @@
-import { fault } from './errorCatalog.ts';
-import { openGroup } from './kafka.ts';
+import { fault, isFault } from './errorCatalog.ts';
+import { fetchTopicStates, openGroup } from './kafka.ts';
 import type { FetchedBatch } from './kafkaGroup.ts';
 import type { Logger } from './ports.ts';
 
@@ -12,10 +12,13 @@ export interface OffsetRange {
 
 /** The longest time without a record before reading is given up, in milliseconds. */
 const STALL_MS = 120_000;
+/** How often it is looked whether the log still holds what comes next, in milliseconds. */
+const LOOK_MS = 2_000;
 
 /**
  * Reads given ranges of a topic, each once and each partition in order; `onBatch` gets only records of
- * the ranges, at most one fetch of them at a time. Leaves no group behind. @throws KAFKA_UNAVAILABLE
+ * the ranges, at most one fetch of them at a time. What retention deletes meanwhile is left out. Leaves no
+ * group behind. @throws KAFKA_UNAVAILABLE
  */
 export async function readTopic(
   options: {
@@ -33,13 +36,17 @@ export async function readTopic(
   const isDone = () => [...wanted].every(([partition, { to }]) => (next.get(partition) ?? 0) >= to);
   if (isDone()) return;
   const done = Promise.withResolvers<void>();
-  let timer = setTimeout(() => stalled(), STALL_MS);
-  const stalled = () =>
-    done.reject(fault('KAFKA_UNAVAILABLE', { brokers: brokers.join(','), detail: `no record of ${topic}` }));
+  const silence = fault('KAFKA_UNAVAILABLE', {
+    brokers: brokers.join(','),
+    detail: `no record of ${topic}`,
+  });
+  const idle = whenIdle(
+    () => skipDeleted(options, next, advance).catch(done.reject),
+    () => done.reject(silence),
+  );
   const advance = (partition: number, offset: number) => {
     next.set(partition, offset);
-    clearTimeout(timer);
-    timer = setTimeout(stalled, STALL_MS);
+    idle.reset();
     if (isDone()) done.resolve();
   };
   signal?.addEventListener('abort', () => done.reject(signal.reason), { once: true });
@@ -67,7 +74,46 @@ export async function readTopic(
     });
     await Promise.all([joined, done.promise]);
   } finally {
-    clearTimeout(timer);
+    idle[Symbol.dispose]();
     await group[Symbol.asyncDispose]();
+  }
+}
+
+// === Helpers ===
+
+/** Calls `look` now and then and `giveUp` once nothing has reset it for too long. */
+function whenIdle(look: () => Promise<void>, giveUp: () => void): Disposable & { reset(): void } {
+  let idleMs = 0;
+  let isLooking = false;
+  const timer = setInterval(async () => {
+    idleMs += LOOK_MS;
+    if (idleMs >= STALL_MS) giveUp();
+    if (isLooking || idleMs <= LOOK_MS) return;
+    isLooking = true;
+    await look();
+    isLooking = false;
+  }, LOOK_MS);
+  return {
+    reset: () => {
+      idleMs = 0;
+    },
+    [Symbol.dispose]: () => clearInterval(timer),
+  };
+}
+
+/** Moves positions that the log does not reach back to any more. A broker that is away changes nothing. */
+async function skipDeleted(
+  { brokers, topic, log }: { brokers: readonly string[]; topic: string; log: Logger },
+  next: ReadonlyMap<number, number>,
+  advance: (partition: number, offset: number) => void,
+): Promise<void> {
+  try {
+    const [state] = await fetchTopicStates(brokers, [topic], { retries: 0 });
+    for (const { partition, logStart } of state?.partitions ?? []) {
+      if (logStart > (next.get(partition) ?? logStart)) advance(partition, logStart);
+    }
+  } catch (error) {
+    if (!isFault(error, 'KAFKA_UNAVAILABLE')) throw error;
+    log.debug({ topic, err: error }, 'the start of the log is not known');
   }
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { connectProducer, ensureTopics, fetchTopicStates } from '../../infra/core/kafka.ts';
 import { kafkaOffsets } from '../../observability/kafkaOffsets.ts';
@@ -61,4 +62,21 @@ it('what landed equals what a real broker has; what is missing afterwards is fou
       what: '2 records, offsets 450 to 451',
     },
   ]);
+});
+
+it('goes on at the start of the log when retention takes what it was about to read', async () => {
+  const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  try {
+    await admin.fetchTopicOffsets(topic);
+    await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '100' }] });
+  } finally {
+    await admin.disconnect();
+  }
+  const offsets: number[] = [];
+  const ranges = [{ partition: 0, from: 0, to: 300 }];
+  await kafkaOffsets({ brokers, log: silentLog }).read(topic, ranges, (_partition, some) =>
+    offsets.push(...some),
+  );
+  expect([offsets.length, offsets[0], offsets.at(-1)]).toEqual([200, 100, 299]);
 });
