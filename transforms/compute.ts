@@ -7,7 +7,7 @@ import { quarantineSql } from './audits.ts';
 import { keepFirst } from './firstRows.ts';
 import type { Gains } from './gains.ts';
 import type { Model } from './model.ts';
-import { runModelSql, sqlList } from './modelSql.ts';
+import { differenceSql, runModelSql, sqlList } from './modelSql.ts';
 import { QUARANTINE, type Relations } from './relations.ts';
 import { renderSql, type SqlBinding, type SqlTemplate } from './sqlTemplate.ts';
 
@@ -107,7 +107,7 @@ async function changedRows(relations: Relations, table: string, gains: Gains): P
   const came = await relations.rowsOf(table, gains.adds);
   if (gains.removes.length === 0) return came;
   const went = await relations.rowsOf(table, gains.removes);
-  return `(${came} except all ${went}) union all (${went} except all ${came})`;
+  return differenceSql(came, went);
 }
 
 /** The live files of the partitions that a `reads` predicate admits; no file is opened for that. */

@@ -7,6 +7,11 @@ export function sqlList(columns: readonly string[]): string {
   return columns.map(sqlName).join(', ');
 }
 
+/** The rows of one relation that another of the same columns lacks, both ways, as often as they do. Pure. */
+export function differenceSql(one: string, other: string): string {
+  return `(${one} except all ${other}) union all (${other} except all ${one})`;
+}
+
 /** Runs SQL that the model's author wrote, so that its errors are the model's. @throws MODEL_SQL_FAILED */
 export async function runModelSql(model: Model, session: SqlSession, sql: string): Promise<void> {
   try {

@@ -235,6 +235,9 @@ function checkSources(project: Project, model: Model): void {
   for (const name of [...model.touchedBy.keys(), ...model.reads.keys()]) {
     if (!inputs.includes(name)) throw invalid(model, `it does not read the table '${name}' of its header`);
   }
+  for (const [name, predicate] of model.reads) {
+    if (predicate.references.length > 0) throw invalid(model, `'reads ${name}' reads another table`);
+  }
   const kind = model.kind;
   if (kind.kind === 'append' && !inputs.includes(kind.driver)) {
     throw invalid(model, `its driving source '${kind.driver}' is not read`);

@@ -52,7 +52,7 @@ export function parseSql(sql: string): SqlTemplate {
       push({ kind: 'touched', expressions: sql.slice(at, end).trim() });
       at = end + 1;
     } else if (token.startsWith('--') || token.startsWith('/*')) {
-      text = text.trimEnd();
+      text = text.trimEnd() + (/^\S/.test(sql.slice(at)) ? ' ' : '');
     } else {
       text += token;
     }

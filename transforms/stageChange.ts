@@ -9,7 +9,7 @@ import type { Snapshot } from '../lakehouse/snapshot.ts';
 import { stagePartitions } from '../lakehouse/stage.ts';
 import { withSchema } from '../lakehouse/table.ts';
 import type { Model } from './model.ts';
-import { sqlList } from './modelSql.ts';
+import { differenceSql, sqlList } from './modelSql.ts';
 import { isBuilt, withDefinition } from './progress.ts';
 import type { Relations } from './relations.ts';
 
@@ -122,10 +122,7 @@ async function stageByPartition(target: StageTarget, column: string): Promise<St
   const all = sqlList(base.schema.map((f) => f.name));
   await session.run(
     `create or replace temp table differing as
-       select distinct ${name} from (
-         (select ${all} from result except all select ${all} from ${stored.sql})
-         union all
-         (select ${all} from ${stored.sql} except all select ${all} from result))`,
+       select distinct ${name} from (${differenceSql(`select ${all} from result`, `select ${all} from ${stored.sql}`)})`,
   );
   const differing = await valuesOf(target, `select cast(${name} as varchar) as value from differing`);
   const adds = await stageRows(target, `from result where ${name} in (select ${name} from differing)`);
@@ -142,10 +139,7 @@ async function isUnchanged({ lake, base, relations }: StageTarget): Promise<bool
   await using stored = await scan(lake, base);
   const all = sqlList(base.schema.map((f) => f.name));
   const [row] = await relations.session.rows(
-    `select count(*) as n from (
-       (select ${all} from result except all select ${all} from ${stored.sql})
-       union all
-       (select ${all} from ${stored.sql} except all select ${all} from result))`,
+    `select count(*) as n from (${differenceSql(`select ${all} from result`, `select ${all} from ${stored.sql}`)})`,
   );
   return Number(row?.['n']) === 0;
 }

@@ -100,6 +100,10 @@ describe('SQL with references', () => {
     );
   });
 
+  test('a comment keeps the words on its sides apart', () => {
+    expect(canonicalSql(parseSql('select/* all */a,b -- two\nfrom t'))).toBe('select a,b from t');
+  });
+
   test('layout and comments do not make another definition, words do', () => {
     const one = canonicalSql(parseSql(`select a,\n  b -- why\nfrom ref('x.y')`));
     expect(canonicalSql(parseSql(`select a, b from ref('x.y')`))).toBe(one);

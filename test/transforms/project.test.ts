@@ -99,6 +99,24 @@ describe('a project of models', () => {
       "does not read the table 'b.b'",
     ],
     [
+      'a predicate of reads over another model',
+      [
+        model(
+          'a.a',
+          'key(id)',
+          `from source('b.b')`,
+          `-- touched by b.b: select id from changed\n-- reads b.b: day in (select day from ref('gold.d'))\n`,
+        ),
+        CHAIN[3]!,
+      ],
+      "'reads b.b' reads another table",
+    ],
+    [
+      'an unknown ref of an audit file',
+      [model('a.a', 'table', 'select 1 as id', '-- audit other: set warn\n')],
+      "ref('b.b') is no model",
+    ],
+    [
       'an unknown audit',
       [model('a.a', 'table', 'select 1 as id', '-- audit nope: set warn\n')],
       'neither generic',
@@ -114,7 +132,8 @@ describe('a project of models', () => {
       'no rows to audit',
     ],
   ])('%s is refused with the reason', (_, models, reason) => {
-    expect(() => projectOf(models)).toThrow(reason);
+    const audits = { other: `select * from ref('b.b')` };
+    expect(() => projectOf(models, { audits })).toThrow(reason);
   });
 });
 
