@@ -26,7 +26,7 @@ export async function gainsOf(table: LakeTable, from: number, to: number): Promi
       gains.kind === 'rewrite' && changes.isRedefined && (await areTypesOther(table, from, to));
     return isRetyped ? { ...gains, kind: 'retyped' } : gains;
   } catch (error) {
-    const isGone = isFault(error, 'LAKE_LOG_TRUNCATED') || isFault(error, 'LAKE_VERSION_NOT_FOUND');
+    const isGone = isFault(error, 'LAKE_LOG_TRUNCATED') || isFault(error, 'LAKE_LOG_GAP');
     if (isGone) return { kind: 'lost', adds: [], removes: [] };
     throw error;
   }

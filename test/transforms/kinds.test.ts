@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
+import { writeCheckpoint } from '../../lakehouse/checkpoint.ts';
+import { commitKey } from '../../lakehouse/logPath.ts';
 import { newestRelease } from '../../lakehouse/release.ts';
 import { openTable } from '../../lakehouse/table.ts';
 import { runModels } from '../../transforms/run.ts';
-import { openTempLake } from '../support/tempLake.ts';
+import { openTempLake, type TempLake } from '../support/tempLake.ts';
 import { DAYS, READINGS, REMARKS, readings, remarks, SENSOR_PROJECT, SENSORS, TOP } from './sensorModels.ts';
 import { depsOf, hashOf, land, modelReport, projectOf, rowsOf, seedOf, watchFiles } from './support.ts';
 
@@ -226,19 +228,31 @@ test('nothing new: no commit and no release', async () => {
   expect(await hashOf(lake, 'gold.sensors')).toBe(before);
 });
 
-test('a column that becomes another type upstream is read as what it is now', async () => {
+test.each([
+  ['is read as what it is now', false],
+  ['is read whole when the log has forgotten what it was', true],
+])('a column that becomes another type upstream %s', async (_, isForgotten) => {
   await using lake = await openTempLake();
   const texts = READINGS.replace('value, seq', `'about ' || value as value, seq`);
-  const sums = (
-    column: string,
-  ) => `-- name: gold.sums\n-- description: d\n-- grain: sensor\n-- owner: test\n-- kind: key(sensor)
+  const model = `-- name: gold.sums\n-- description: d\n-- grain: sensor\n-- owner: test\n-- kind: key(sensor)
 -- touched by silver.readings: select sensor from changed
-select sensor, ${column} as total from ref('silver.readings') where touched(sensor) group by sensor`;
-  const model = sums('max(seq)');
+select sensor, max(seq) as total from ref('silver.readings') where touched(sensor) group by sensor`;
   await land(lake, 'bronze.readings', readings(`('a','s','2026-01-01 10:00:00Z',1,1)`));
   await runModels(depsOf(lake, projectOf([texts, model])));
   await land(lake, 'bronze.readings', readings(`('b','s','2026-01-01 10:00:00Z',5,2)`));
-  const report = await runModels(depsOf(lake, projectOf([READINGS, model])));
-  expect(modelReport(report, 'gold.sums').error).toBeNull();
+  const deps = depsOf(lake, projectOf([READINGS, model]));
+  await runModels(deps, { select: ['silver.readings'] });
+  if (isForgotten) await forgetOldVersions(lake, 'silver.readings');
+  const report = await runModels(deps);
+  expect(modelReport(report, 'gold.sums')).toMatchObject({ action: 'full', error: null });
   expect(await rowsOf(lake, 'gold.sums')).toEqual([{ sensor: 's', total: '2' }]);
 });
+
+/** The newest version becomes a checkpoint, and the commits before it go. */
+async function forgetOldVersions(lake: TempLake, name: string): Promise<void> {
+  const snapshot = await (await openTable(lake, name))!.snapshot();
+  await writeCheckpoint(lake, snapshot);
+  for (let version = 0; version < snapshot.version; version += 1) {
+    await lake.store.remove(commitKey(snapshot.path, version));
+  }
+}
