@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { fault } from '../infra/core/errorCatalog.ts';
+import { jitteredBackoff } from '../infra/core/retry.ts';
+import type { Lake } from './lake.ts';
 import { versionText } from './logPath.ts';
 import type { ObjectStore } from './storage.ts';
 
@@ -27,6 +29,8 @@ export type Release = Readonly<z.infer<typeof releaseSchema>>;
 const RELEASES = '_releases/';
 /** Where to start listing; a hint that may lag behind or be missing. */
 const NEWEST_HINT = '_releases/_newest';
+/** With waits that add up to about twenty seconds. */
+const PUT_ATTEMPTS = 16;
 
 /** The newest release, or undefined before the first. */
 export async function newestRelease(store: ObjectStore): Promise<Release | undefined> {
@@ -55,24 +59,27 @@ export async function readRelease(store: ObjectStore, number: number): Promise<R
 /**
  * Publishes a release under its own number. `taken`: somebody else has it; plan again on theirs,
  * never re-number. A lost answer is resolved by reading back: the run's id says whose it is.
+ * @throws LAKE_COMMIT_TIMEOUT (the release may still appear)
  */
 export async function publishRelease(
-  deps: { readonly store: ObjectStore; readonly crashPoint: (name: string) => void },
+  { store, clock, crashPoint }: Pick<Lake, 'store' | 'clock' | 'crashPoint'>,
   release: Release,
 ): Promise<'published' | 'taken'> {
-  const { store, crashPoint } = deps;
   const body = new TextEncoder().encode(JSON.stringify(releaseSchema.parse(release)));
-  crashPoint('before-release-put');
-  // COMMIT POINT: the models' commits stand already; from here on readers see them, all at once.
-  const put = await store.putIfAbsent(releaseKey(release.number), body);
-  crashPoint('after-release-put');
-  if (put !== 'created') {
-    const theirs = await readRelease(store, release.number);
-    if (theirs === undefined) return publishRelease(deps, release);
-    if (theirs.run !== release.run) return 'taken';
+  for (let attempt = 0; attempt < PUT_ATTEMPTS; attempt += 1) {
+    crashPoint('before-release-put');
+    // COMMIT POINT: the models' commits stand already; from here on readers see them, all at once.
+    const put = await store.putIfAbsent(releaseKey(release.number), body);
+    crashPoint('after-release-put');
+    const theirs = put === 'created' ? release : await readRelease(store, release.number);
+    if (theirs !== undefined && theirs.run !== release.run) return 'taken';
+    if (theirs !== undefined) {
+      await store.put(NEWEST_HINT, new TextEncoder().encode(String(release.number)));
+      return 'published';
+    }
+    await clock.sleep(jitteredBackoff(attempt));
   }
-  await store.put(NEWEST_HINT, new TextEncoder().encode(String(release.number)));
-  return 'published';
+  throw fault('LAKE_COMMIT_TIMEOUT', { table: RELEASES, attempts: PUT_ATTEMPTS });
 }
 
 /**

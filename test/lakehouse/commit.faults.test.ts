@@ -44,6 +44,22 @@ describe('a commit whose answer is lost', () => {
     expect(await publishRelease(lake, { number: 1, run: 'theirs', ...empty })).toBe('taken');
     expect(await readRelease(lake.store, 1)).toMatchObject({ run: 'ours' });
   });
+
+  test('a release that the store never takes is given up in bounded time', async () => {
+    const empty = { createdMs: 1, tables: {}, views: {}, pins: {}, staleSince: {} };
+    let puts = 0;
+    await using lake = await lakeWith((key) => {
+      if (!key.startsWith('_releases')) return 'none';
+      puts += 1;
+      if (puts > 1_000) throw new Error('it spins');
+      return 'refused';
+    });
+    const startMs = lake.clock.nowMs();
+    await expect(publishRelease(lake, { number: 1, run: 'ours', ...empty })).rejects.toMatchObject({
+      code: 'LAKE_COMMIT_TIMEOUT',
+    });
+    expect(lake.clock.nowMs() - startMs).toBeGreaterThan(1_000);
+  });
 });
 
 test('interleaved appenders on a faulty store lose nothing, double nothing and leave no gap', async () => {
