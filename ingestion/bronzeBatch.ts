@@ -2,7 +2,7 @@ import type { KafkaHeaders } from '../infra/core/kafkaGroup.ts';
 import { headersSize } from '../infra/core/kafkaHeaders.ts';
 import type { Decoder } from './decoder.ts';
 import type { BadRecord } from './judgement.ts';
-import { type LineFile, openLineFile } from './lineFile.ts';
+import { FIRST_BUFFER_BYTES, type LineFile, openLineFile } from './lineFile.ts';
 import { isArrival, utcDate } from './timestamp.ts';
 
 /** A record with its place. */
@@ -61,7 +61,7 @@ export class BronzeBatch implements Disposable {
   /** Bytes that the batch holds, in files and in memory. */
   get bytes(): number {
     let bytes = this.#letterBytes;
-    for (const { file } of this.#days.values()) bytes += file.bytes;
+    for (const { file } of this.#days.values()) bytes += Math.max(file.bytes, FIRST_BUFFER_BYTES);
     return bytes;
   }
 

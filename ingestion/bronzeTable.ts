@@ -45,7 +45,10 @@ export async function stageBatch(
   const snapshot = await table.snapshot();
   const schema = evolution(snapshot, contract)?.schema ?? snapshot.schema;
   const staged: AddFile[] = [];
-  for (const { arrivalDate, file } of batch.days) {
+  for (const day of batch.days) {
+    // Given back at once: a topic with the time of its producers may have any number of days.
+    using file = day.file;
+    const { arrivalDate } = day;
     const { longestLine } = file;
     const lines = bronzeSelect(contract, { path: file.flush(), longestLine, ...source });
     const adds = await table.stage({

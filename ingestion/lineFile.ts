@@ -6,10 +6,13 @@ import { join } from 'node:path';
 const MEMORY_DIR = '/dev/shm';
 
 const BUFFER_BYTES = 262_144;
+/** A buffer grows up to its size: there may be very many files of a line or two. */
+export const FIRST_BUFFER_BYTES = 4_096;
 
 /**
  * A file of lines on its way to DuckDB, in memory where the machine allows. It has no name: nothing is
- * left behind when the process dies. Writes are synchronous copies into memory.
+ * left behind when the process dies. Writes are synchronous copies into memory. Only what fills a
+ * buffer, or is flushed, needs a descriptor until its disposal.
  */
 export interface LineFile extends Disposable {
   /** Path for readers of this process, valid until disposal. Everything written before is there. */
@@ -25,7 +28,7 @@ export interface LineFile extends Disposable {
 
 /** `scratchDir` is used where there is no memory file system. */
 export function openLineFile(scratchDir: string): LineFile {
-  return new BufferedLineFile(openNameless(scratchDir));
+  return new BufferedLineFile(scratchDir);
 }
 
 // === Helpers ===
@@ -34,12 +37,13 @@ class BufferedLineFile implements LineFile {
   lines = 0;
   bytes = 0;
   longestLine = 0;
-  readonly #fd: number;
+  readonly #scratchDir: string;
+  #fd: number | undefined;
   #buffer: Buffer | undefined;
   #used = 0;
 
-  constructor(fd: number) {
-    this.#fd = fd;
+  constructor(scratchDir: string) {
+    this.#scratchDir = scratchDir;
   }
 
   writeMerged(head: string, object: Uint8Array): void {
@@ -56,13 +60,15 @@ class BufferedLineFile implements LineFile {
   }
 
   flush(): string {
-    this.#drain();
+    const fd = this.#drain();
     this.#buffer = undefined;
-    return `/proc/self/fd/${this.#fd}`;
+    return `/proc/self/fd/${fd}`;
   }
 
   [Symbol.dispose](): void {
-    closeSync(this.#fd);
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+    this.#buffer = undefined;
   }
 
   #endLine(buffer: Buffer, at: number): void {
@@ -75,20 +81,25 @@ class BufferedLineFile implements LineFile {
   }
 
   #room(bytes: number): Buffer {
-    if (this.#buffer !== undefined && this.#used + bytes <= this.#buffer.length) return this.#buffer;
-    this.#drain();
-    if (this.#buffer === undefined || this.#buffer.length < bytes) {
-      this.#buffer = Buffer.allocUnsafeSlow(Math.max(bytes, BUFFER_BYTES));
-    }
-    return this.#buffer;
+    const size = this.#buffer?.length ?? 0;
+    if (this.#buffer !== undefined && this.#used + bytes <= size) return this.#buffer;
+    if (this.#used + bytes > BUFFER_BYTES) this.#drain();
+    const wanted = Math.max(this.#used + bytes, Math.min(size * 8, BUFFER_BYTES), FIRST_BUFFER_BYTES);
+    if (this.#buffer !== undefined && size >= wanted) return this.#buffer;
+    const larger = Buffer.allocUnsafeSlow(wanted);
+    this.#buffer?.copy(larger, 0, 0, this.#used);
+    this.#buffer = larger;
+    return larger;
   }
 
-  #drain(): void {
-    if (this.#buffer === undefined) return;
+  #drain(): number {
+    this.#fd ??= openNameless(this.#scratchDir);
+    if (this.#buffer === undefined) return this.#fd;
     for (let done = 0; done < this.#used; ) {
       done += writeSync(this.#fd, this.#buffer, done, this.#used - done);
     }
     this.#used = 0;
+    return this.#fd;
   }
 }
 

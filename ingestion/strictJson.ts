@@ -105,7 +105,11 @@ function writeRecord(
   }
   const known = new Set(fields.map(({ name }) => name));
   for (const name of Object.keys(tree)) {
-    if (!known.has(name)) place.unknown.set(`${place.path}${name}`, own(tree, name) ?? null);
+    if (known.has(name)) continue;
+    let path = `${place.path}${name}`;
+    // A dot in a name can spell the path of another field: both stay.
+    while (place.unknown.has(path)) path += "'";
+    place.unknown.set(path, own(tree, name) ?? null);
   }
   return `{${members.join(',')}}`;
 }

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SqlRow, SqlSession } from '../../infra/core/duckdb.ts';
 import { bronzeFields } from '../../ingestion/bronze.ts';
@@ -188,6 +189,22 @@ describe('records become rows', () => {
 
 describe('rows and offsets are one commit', () => {
   const contract = { ...PARCELS, table: 'bronze.progress' };
+
+  test('records of very many days need no file each while they wait', () => {
+    const openFiles = () => readdirSync('/proc/self/fd').length;
+    const before = openFiles();
+    using batch = new BronzeBatch({
+      decoder: compileDecoder(contract),
+      scratchDir: lake.stagingDir,
+      startedMs: 0,
+    });
+    const record = { partition: 0, key: null, value: Buffer.from('{') };
+    for (let offset = 0; offset < 2_000; offset += 1) {
+      batch.add({ ...record, offset, arrivedAtMs: offset * 86_400_000 });
+    }
+    expect(batch.days).toHaveLength(2_000);
+    expect(openFiles() - before).toBeLessThan(100);
+  });
 
   test('the commit says what it fetched, and the next one has to follow it', async () => {
     await land(contract, [{ value: value({}) }, { value: null }]);

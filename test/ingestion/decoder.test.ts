@@ -142,6 +142,12 @@ describe('an odd good record is good', () => {
     expect(fieldsOf(judgement)).not.toHaveProperty('colour');
   });
 
+  test('two unknown fields whose paths are spelled alike are both kept', () => {
+    const value = withFields({ hub: { code: 'LEJ', gate: 'B' }, 'hub.gate': 'C' });
+    const judgement = decoder.judge(recordOf(value));
+    expect(judgement.kind === 'good' && judgement.rescued).toBe('{"hub.gate":"B","hub.gate\'":"C"}');
+  });
+
   test.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])(
     'a field named %s is only an unknown field',
     (name) => {
