@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { isFault } from '../infra/core/errorCatalog.ts';
 import type { TopicState } from '../infra/core/kafka.ts';
+import { FILE_ID_PREFIX } from '../ingestion/progress.ts';
 import { type AddFile, rowsOf } from '../lakehouse/actions.ts';
 import type { Lake } from '../lakehouse/lake.ts';
 import type { Snapshot } from '../lakehouse/snapshot.ts';
@@ -24,7 +25,8 @@ import { collectViolations, type Violation, type ViolationSink } from './violati
  *
  * Steps: one snapshot of each bronze table first → the chain of its landing commits, from where it was
  * verified last → the rows of files that are new since then → set equality with what Kafka still has →
- * closure of the releases → uniqueness of the keys of models. What was clean is kept in `ops.verify`.
+ * closure of the releases → uniqueness of the keys of models. What was clean is kept in `ops.verify`,
+ * unless Kafka does not have its topic.
  */
 export interface VerifyDeps {
   readonly lake: Lake;
@@ -91,7 +93,8 @@ export async function verifyLake(deps: VerifyDeps, request: VerifyRequest): Prom
   const run = { id: randomUUID(), verifiedMs: lake.clock.nowMs() };
   if (source !== undefined) {
     const released = { subject: RELEASES_SUBJECT, version: releases.newest ?? 0, chain: EMPTY_CHAIN };
-    const subjects = [...tables.map(subjectOf), { ...released, violations: releaseSink.count }];
+    const compared = tables.filter((table) => isInKafka(table, states));
+    const subjects = [...compared.map(subjectOf), { ...released, violations: releaseSink.count }];
     await saveProgress(lake, run, subjects);
   }
   return {
@@ -172,6 +175,14 @@ async function compareTable(
 
 function subjectOf({ snapshot, after, violations }: VerifiedTable): VerifiedSubject {
   return { subject: snapshot.table, version: after.version, violations: violations.count, chain: after };
+}
+
+/** Whether Kafka has an incarnation of each live topic of the table; else it may be the wrong cluster. */
+function isInKafka({ after }: VerifiedTable, states: readonly TopicState[]): boolean {
+  const live = [...after.partitions.values()].filter(({ topicId }) => !topicId.startsWith(FILE_ID_PREFIX));
+  const known = live.filter((p) => states.some((s) => s.topic === p.topic && s.topicId === p.topicId));
+  const topics = new Set(known.map(({ topic }) => topic));
+  return live.every(({ topic }) => topics.has(topic));
 }
 
 function filesOnlyIn(files: ReadonlyMap<string, AddFile>, others: ReadonlyMap<string, AddFile>): AddFile[] {

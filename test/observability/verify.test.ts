@@ -164,6 +164,13 @@ describe('a clean lake', () => {
     expect(again.reads).toHaveLength(2);
   });
 
+  it('keeps nothing as verified of a topic that the cluster does not have: it may be the wrong one', async () => {
+    const elsewhere: OffsetSource = { states: async () => [], read: async () => {} };
+    expect((await verify(elsewhere)).isClean).toBe(true);
+    const lost = fakeLog([...ALL, { partition: 0, from: 55, to: 57 }]);
+    expect(codes(await verify(lost))).toEqual(['KAFKA_MISSING']);
+  });
+
   it('without Kafka checks the lake and keeps nothing as verified', async () => {
     expect((await verifyLake({ lake, source: undefined }, { topics: [], keyedTables: [] })).isClean).toBe(
       true,
