@@ -4,13 +4,17 @@ import {
   connectProducer,
   ensureTopics,
   type KafkaProducer,
-  openGroup,
   openTopicReader,
   type TopicReader,
   type TopicSpec,
   type TopicState,
 } from '../infra/core/kafka.ts';
-import type { FetchedBatch, GroupConsumer, GroupHandlers } from '../infra/core/kafkaGroup.ts';
+import {
+  type FetchedBatch,
+  type GroupConsumer,
+  type GroupHandlers,
+  openGroup,
+} from '../infra/core/kafkaGroup.ts';
 import type { Clock, Logger } from '../infra/core/ports.ts';
 import type { Lake } from '../lakehouse/lake.ts';
 import { openBronze } from './bronzeTable.ts';

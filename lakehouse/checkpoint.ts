@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sqlText } from '../infra/core/duckdb.ts';
+import { fault } from '../infra/core/errorCatalog.ts';
 import { type Commit, collectActions } from './actions.ts';
 import type { Lake } from './lake.ts';
 import { checkpointKey, lastCheckpointKey } from './logPath.ts';
@@ -87,6 +88,13 @@ async function writeParquet(lake: Lake, base: string, actions: readonly object[]
     const [written] = await session.rows(
       `COPY (FROM ${source}) TO ${sqlText(`${base}.parquet`)} (FORMAT parquet, COMPRESSION zstd, RETURN_STATS)`,
     );
+    // A checkpoint that lacks an action would lose files or progress for ever.
+    if (Number(written?.['count']) !== actions.length) {
+      throw fault('LAKE_CHECKPOINT_INCOMPLETE', {
+        rows: String(written?.['count']),
+        actions: actions.length,
+      });
+    }
     return Number(written?.['file_size_bytes']);
   } finally {
     await rm(jsonPath, { force: true });
@@ -98,7 +106,8 @@ async function writeLines(path: string, actions: readonly object[]): Promise<voi
   const linesAtOnce = 1_000;
   for (let i = 0; i < actions.length; i += linesAtOnce) {
     const lines = actions.slice(i, i + linesAtOnce).map((action) => `${JSON.stringify(action)}\n`);
-    await file.write(lines.join(''));
+    // Not `write`, which may take a part only.
+    await file.appendFile(lines.join(''));
   }
 }
 

@@ -38,6 +38,13 @@ const CATALOG = {
     remedy: 'check that the broker runs (./tidemark ps) and TIDEMARK_KAFKA or TIDEMARK_KAFKA_PORT',
   },
   // lakehouse
+  LAKE_CHECKPOINT_INCOMPLETE: {
+    domain: 'external',
+    retry: 'backoff',
+    message: 'a checkpoint would have {rows} rows for {actions} actions; it is not written',
+    remedy:
+      'look for a full disk below TIDEMARK_HOME; the commit stands, and a later one writes the checkpoint',
+  },
   LAKE_COLUMN_NAME: {
     domain: 'user',
     retry: 'never',

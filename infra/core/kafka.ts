@@ -1,22 +1,17 @@
-import {
-  type Admin,
-  type Consumer,
-  type EachBatchPayload,
-  type IHeaders,
-  Kafka,
-  type LogEntry,
-  logLevel,
-} from 'kafkajs';
+import type { Admin, IHeaders } from 'kafkajs';
 import { systemClock } from './clock.ts';
 import { fault } from './errorCatalog.ts';
-import type { GroupConsumer, GroupHandlers, GroupOptions } from './kafkaGroup.ts';
-import { dropInherited, headersSize, sizeOf } from './kafkaHeaders.ts';
+import { kafkaClient, PATIENT, reached, withAdmin } from './kafkaClient.ts';
+import { headersSize, sizeOf } from './kafkaHeaders.ts';
 import { openTopicIdReader } from './kafkaTopicIds.ts';
 import { murmur2 } from './murmur2.ts';
 import type { Logger } from './ports.ts';
 import { withRetry } from './retry.ts';
 
-/** The door to Kafka; the only import of kafkajs. Offsets are numbers: 2^53 records are enough for a partition. */
+/**
+ * The door to Kafka, with `kafkaGroup.ts` (consumers) and `kafkaClient.ts` (what both stand on); nothing
+ * else imports kafkajs. Offsets are numbers: 2^53 records are enough for a partition.
+ */
 
 export interface OutgoingRecord {
   readonly key: Uint8Array | string | null;
@@ -69,7 +64,7 @@ export async function connectProducer(options: {
   readonly clientId: string;
   readonly log: Logger;
 }): Promise<KafkaProducer> {
-  const producer = client(options).producer({
+  const producer = kafkaClient(options).producer({
     allowAutoTopicCreation: false,
     retry: PATIENT,
     createPartitioner: () => choosePartition,
@@ -136,7 +131,7 @@ export async function openTopicReader(
 ): Promise<TopicReader> {
   await using stack = new AsyncDisposableStack();
   const ids = stack.use(openTopicIdReader({ brokers, clientId: 'tidemark-topics', retries }));
-  const admin = client({ brokers, clientId: 'tidemark-topics', retries }).admin({
+  const admin = kafkaClient({ brokers, clientId: 'tidemark-topics', retries }).admin({
     retry: { ...PATIENT, retries },
   });
   stack.defer(() => admin.disconnect());
@@ -165,72 +160,10 @@ export async function openTopicReader(
   };
 }
 
-/**
- * A member of a consumer group; it joins with `run`. Committed group offsets are never trusted: whoever
- * handles batches compares `fetchedOffset` with its own position and seeks.
- */
-export function openGroup(options: GroupOptions): GroupConsumer {
-  const consumer = client(options).consumer({
-    groupId: options.groupId,
-    sessionTimeout: 6_000,
-    heartbeatInterval: 1_500,
-    rebalanceTimeout: 30_000,
-    maxWaitTimeInMs: 500,
-    minBytes: 1,
-    maxBytes: FETCH_BYTES,
-    maxBytesPerPartition: options.maxBytesPerPartition ?? 1_048_576,
-    retry: { ...PATIENT, restartOnFailure: async () => true },
-  });
-  return {
-    run: (handlers) => runGroup(consumer, options, handlers),
-    seek: (topic, partition, offset) => consumer.seek({ topic, partition, offset: String(offset) }),
-    commitOffsets: (offsets) =>
-      consumer.commitOffsets(offsets.map((o) => ({ ...o, offset: String(o.offset) }))),
-    [Symbol.asyncDispose]: async () => {
-      await consumer.disconnect();
-      if (options.temporary) await forgetGroup(options);
-    },
-  };
-}
-
 // === Helpers ===
-
-/** Two minutes in all: longer than a broker needs to restart, after kill -9 too. */
-const PATIENT = { initialRetryTime: 100, maxRetryTime: 2_000, retries: 60 };
-
-/**
- * Of one fetch over all partitions. The client makes some ten objects a record and holds a fetch as a
- * whole: a small one dies young, a large one (8 MiB) doubles the memory of the process.
- */
-const FETCH_BYTES = 524_288;
 
 /** Below the broker's default limit of a record batch, with room for its overhead. */
 const SEND_BYTES = 700_000;
-
-function client(options: {
-  brokers: readonly string[];
-  clientId: string;
-  log?: Logger;
-  retries?: number;
-}): Kafka {
-  const { log, retries = PATIENT.retries } = options;
-  return new Kafka({
-    clientId: options.clientId,
-    brokers: [...options.brokers],
-    retry: { ...PATIENT, retries },
-    connectionTimeout: 3_000,
-    logLevel: log === undefined ? logLevel.NOTHING : logLevel.WARN,
-    logCreator: () => (entry) => {
-      if (log !== undefined) forward(entry, log);
-    },
-  });
-}
-
-/** What kafkajs calls an error is mostly a retry that then works: the thrown error is the verdict. */
-function forward({ namespace, log: { message, ...rest } }: LogEntry, log: Logger): void {
-  const { error, broker, groupId, retryCount } = rest as Record<string, unknown>;
-  log.warn({ client: namespace, detail: message, error, broker, groupId, retryCount }, 'kafka client');
-}
 
 /**
  * A partition without a leader yet, as for a moment after its topic was created or its broker came
@@ -240,30 +173,6 @@ function isElecting(error: unknown): boolean {
   const { type, cause } = error as { type?: string; cause?: unknown };
   const electing = type === 'NOT_LEADER_FOR_PARTITION' || type === 'LEADER_NOT_AVAILABLE';
   return electing || (cause !== undefined && isElecting(cause));
-}
-
-async function reached<T>(brokers: readonly string[], call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
-    if ((error as { type?: string }).type === 'MESSAGE_TOO_LARGE') {
-      throw fault('KAFKA_MESSAGE_TOO_LARGE', { detail }, error);
-    }
-    throw fault('KAFKA_UNAVAILABLE', { brokers: brokers.join(','), detail }, error);
-  }
-}
-
-async function withAdmin(
-  brokers: readonly string[],
-  retry: typeof PATIENT,
-  use: (admin: Admin) => Promise<void>,
-): Promise<void> {
-  await using stack = new AsyncDisposableStack();
-  const admin = client({ brokers, clientId: 'tidemark-admin' }).admin({ retry });
-  stack.defer(() => admin.disconnect());
-  await reached(brokers, () => admin.connect());
-  await use(admin);
 }
 
 async function checkPartitions(admin: Admin, specs: readonly TopicSpec[]): Promise<void> {
@@ -290,73 +199,6 @@ async function refuseCompacted(admin: Admin, specs: readonly TopicSpec[]): Promi
 }
 
 const TOPIC_RESOURCE = 2;
-
-async function runGroup(
-  consumer: Consumer,
-  { brokers, topics }: GroupOptions,
-  handlers: GroupHandlers,
-): Promise<void> {
-  consumer.on('consumer.group_join', ({ payload }) => {
-    handlers.onAssigned(new Map(Object.entries(payload.memberAssignment)));
-  });
-  consumer.on('consumer.crash', ({ payload }) => {
-    if (!payload.restart) handlers.onCrash(payload.error);
-  });
-  reportNothingVisible(consumer, handlers);
-  await reached(brokers, async () => {
-    await consumer.connect();
-    await consumer.subscribe({ topics: [...topics], fromBeginning: true });
-    await consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
-      eachBatch: (payload) => handBatch(payload, handlers),
-    });
-  });
-}
-
-/** A failure of ours ends the consumer; one of the client (a rebalance) is its own to handle. */
-async function handBatch(
-  { batch, heartbeat, resolveOffset }: EachBatchPayload,
-  handlers: GroupHandlers,
-): Promise<void> {
-  const fetched = {
-    topic: batch.topic,
-    partition: batch.partition,
-    fetchedOffset: Number((batch as typeof batch & { fetchedOffset: string }).fetchedOffset),
-    nextOffset: Number(batch.lastOffset()) + 1,
-    highWatermark: Number(batch.highWatermark),
-    records: batch.messages,
-  };
-  for (const { headers } of batch.messages) if (headers !== undefined) dropInherited(headers);
-  try {
-    if (await handlers.onBatch(fetched, heartbeat)) resolveOffset(batch.lastOffset());
-  } catch (error) {
-    if (error instanceof Error && error.name.startsWith('KafkaJS')) throw error;
-    handlers.onCrash(error);
-  }
-}
-
-/** kafkajs steps over a batch without a visible record and tells only its instrumentation. */
-function reportNothingVisible(consumer: Consumer, handlers: GroupHandlers): void {
-  consumer.on('consumer.start_batch_process', ({ payload }) => {
-    if (payload.batchSize > 0 || payload.firstOffset === null) return;
-    const { topic, partition, firstOffset, lastOffset } = payload;
-    handlers.onNothingVisible({
-      topic,
-      partition,
-      firstOffset: Number(firstOffset),
-      nextOffset: Number(lastOffset) + 1,
-    });
-  });
-}
-
-async function forgetGroup({ brokers, groupId, log }: GroupOptions): Promise<void> {
-  await withAdmin(brokers, PATIENT, async (admin) => {
-    const deleted = await admin.deleteGroups([groupId]);
-    for (const { error } of deleted)
-      if (error !== undefined) log.warn({ groupId, err: error }, 'group stays');
-  });
-}
 
 function choosePartition({
   message,

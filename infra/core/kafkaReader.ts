@@ -1,6 +1,6 @@
 import { fault, isFault } from './errorCatalog.ts';
-import { fetchTopicStates, openGroup } from './kafka.ts';
-import type { FetchedBatch } from './kafkaGroup.ts';
+import { fetchTopicStates } from './kafka.ts';
+import { type FetchedBatch, openGroup } from './kafkaGroup.ts';
 import type { Logger } from './ports.ts';
 
 export interface OffsetRange {
