@@ -215,7 +215,7 @@ function option<T>(flags: string, text: string, parse?: (given: string) => T | u
   if (parse === undefined) return made;
   return made.argParser((given) => {
     const value = parse(given);
-    if (value === undefined) throw new InvalidArgumentError(`not understood: ${given}`);
+    if (value === undefined) throw new InvalidArgumentError(`What it means: ${text}.`);
     return value;
   });
 }
