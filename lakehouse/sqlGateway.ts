@@ -125,8 +125,10 @@ function stopwatch(session: SqlSession, limits: SqlLimits, signal: AbortSignal |
     running: () => running,
     run: async (call) => {
       signal?.throwIfAborted();
+      // The call before may have ended just as its interrupt came, which then hits this one.
+      if (leftMs <= 0) throw timedOut(limits);
       const startedMs = performance.now();
-      const timeout = AbortSignal.timeout(Math.max(1, Math.ceil(leftMs)));
+      const timeout = AbortSignal.timeout(Math.ceil(leftMs));
       const stop = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
       try {
         const called = call();
@@ -137,13 +139,17 @@ function stopwatch(session: SqlSession, limits: SqlLimits, signal: AbortSignal |
         return await orGivenUp(called, stop, () => session.interrupt());
       } catch (error) {
         if (signal?.aborted) throw signal.reason;
-        if (timeout.aborted) throw fault('SQL_TIMEOUT', { seconds: limits.timeoutMs / 1_000 }, error);
+        if (timeout.aborted) throw timedOut(limits, error);
         throw failure(error, limits);
       } finally {
         leftMs -= performance.now() - startedMs;
       }
     },
   };
+}
+
+function timedOut({ timeoutMs }: SqlLimits, cause?: unknown): Error {
+  return fault('SQL_TIMEOUT', { seconds: timeoutMs / 1_000 }, cause);
 }
 
 /** DuckDB's message as it is; where memory was short, without its advice that nobody can follow here. */

@@ -91,5 +91,5 @@ test('the demo sends gentle traffic until SIGTERM and then leaves at once with 0
 test('a wrong setting is a usage error', async () => {
   const run = start('infra/cli/main.ts simulate --load much'.split(' '));
   expect(await run.ended).toBe(2);
-  expect(run.output()).toContain('not understood: much');
+  expect(run.output()).toContain('What it means: events a minute');
 });
