@@ -1,6 +1,6 @@
 import { sqlName } from '../infra/core/duckdb.ts';
 import type { Aggregation } from './feature.ts';
-import { type Expression, operationOf } from './featureExpression.ts';
+import { type Expression, namesIn, operationOf } from './featureExpression.ts';
 import { exchangedColumns, inputColumns } from './featureInputSql.ts';
 import { MAX_FLOAT32, sqlDouble } from './featureOperations.ts';
 import type { Feature, FeatureSet } from './featureSet.ts';
@@ -21,10 +21,12 @@ import type { Feature, FeatureSet } from './featureSet.ts';
  * Pure; no I/O.
  */
 export function backfillSql(
-  set: FeatureSet,
+  whole: FeatureSet,
   relation: string,
-  features: readonly Feature[] = set.features,
+  features: readonly Feature[] = whole.features,
 ): string {
+  const used = new Set(features.flatMap(namesUsed));
+  const set = { ...whole, inputs: whole.inputs.filter(({ name }) => used.has(name)) };
   const streams = features.filter(({ selection }) => selection !== undefined);
   const steps = [
     step('good', goodSql(set, relation)),
@@ -43,6 +45,13 @@ from valued`;
 // === Helpers ===
 
 const PLACE = ['_topic', '_topic_id', '_partition', '_offset', '_key'];
+
+/** Inputs and features that a feature reads. */
+function namesUsed({ entry, expression, selection }: Feature): string[] {
+  const trees = [expression, selection?.where].filter((tree) => tree !== undefined);
+  const aggregated = entry.kind === 'stream' && entry.of !== undefined ? [entry.of] : [];
+  return [...aggregated, ...(selection?.match ?? []), ...trees.flatMap((tree) => [...namesIn(tree)])];
+}
 
 function step(name: string, sql: string, how = ''): string {
   return `${name} as ${how}(\n${sql}\n)`;
