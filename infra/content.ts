@@ -5,16 +5,21 @@ import { labels } from '../ingestion/contracts/labels.ts';
 import { txEcommerce } from '../ingestion/contracts/txEcommerce.ts';
 import { txFintech } from '../ingestion/contracts/txFintech.ts';
 import { txGaming } from '../ingestion/contracts/txGaming.ts';
+import type { FeatureContent } from '../transforms/feature.ts';
+import { FEATURES } from '../transforms/features/list.ts';
+import { FEATURE_SOURCES } from '../transforms/features/sources.ts';
 
 /** What a user edits to make Tidemark theirs; the engine knows none of it. */
 export interface Content {
   readonly contracts: readonly Contract[];
   /** Directories with `models/**.sql`, `seeds/*.csv` and `audits/*.sql`. */
   readonly transformsDir: string;
+  readonly features: FeatureContent;
 }
 
 /** The content that ships with Tidemark: three payment domains, their labels and decisions. */
 export const paymentContent: Content = {
   contracts: [txGaming, txFintech, txEcommerce, labels, decisions],
   transformsDir: join(import.meta.dirname, '..', 'transforms'),
+  features: { entries: FEATURES, sources: FEATURE_SOURCES },
 };

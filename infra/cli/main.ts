@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { classifyError } from '../core/errors.ts';
 import { registerClean } from './clean.ts';
 import { registerDown } from './down.ts';
+import { registerFeatures } from './features.ts';
 import { registerLand } from './land.ts';
 import { registerLogs } from './logs.ts';
 import { registerPs } from './ps.ts';
@@ -31,6 +32,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerStatus,
   registerTable,
   registerRelease,
+  registerFeatures,
   registerTopics,
   registerVerify,
 ];

@@ -301,6 +301,18 @@ const CATALOG = {
     remedy: 'run: {command}',
   },
   // transforms
+  FEATURE_INVALID: {
+    domain: 'user',
+    retry: 'never',
+    message: 'feature {feature}: {problem}',
+    remedy: "correct the entry or the input; 'Add a feature' in transforms/README.md shows an example",
+  },
+  FEATURE_UNKNOWN: {
+    domain: 'user',
+    retry: 'never',
+    message: "no feature is named '{feature}'",
+    remedy: 'name one of: {known}',
+  },
   MODEL_INVALID: {
     domain: 'user',
     retry: 'never',

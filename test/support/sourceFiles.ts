@@ -6,7 +6,13 @@ export const projectRoot = resolve(import.meta.dirname, '..', '..');
 const ROOMS = '{infra,lakehouse,ingestion,transforms,scoring,observability}/**/*.ts';
 
 /** What a user edits: everything else is engine. */
-const CONTENT = ['ingestion/contracts/', 'ingestion/simulator/', 'infra/content.ts', 'transforms/models/'];
+const CONTENT = [
+  'ingestion/contracts/',
+  'ingestion/simulator/',
+  'infra/content.ts',
+  'transforms/models/',
+  'transforms/features/',
+];
 
 /** Absolute paths of all product sources that are engine, not content. */
 export function engineFiles(): string[] {

@@ -1,14 +1,58 @@
 import { join } from 'node:path';
 import type { Content } from '../../../infra/content.ts';
 import type { Contract } from '../../../ingestion/contract.ts';
+import type { FeatureContent } from '../../../transforms/feature.ts';
 
 /**
  * A second domain that shares no word with the payment domains: no money, no actor, another key. That
  * it lands and is transformed shows that the engine knows only contracts and models.
  */
 export function sensorContent(topic: string): Content {
-  return { contracts: [readings(topic)], transformsDir: join(import.meta.dirname, 'transforms') };
+  const transformsDir = join(import.meta.dirname, 'transforms');
+  return { contracts: [readings(topic)], transformsDir, features: SENSOR_FEATURES };
 }
+
+/** One feature of each kind: tenths of a degree are whole, so that their mean is exact. */
+const SENSOR_FEATURES: FeatureContent = {
+  sources: [
+    {
+      name: 'readings',
+      table: 'bronze.readings',
+      eventTime: 'measured',
+      inputs: {
+        tenths: { kind: 'whole', field: 'celsius', scale: 1 },
+        is_calibrated: { kind: 'number', field: 'calibrated' },
+      },
+    },
+  ],
+  entries: [
+    {
+      name: 'is_frost',
+      number: 'S1',
+      kind: 'event',
+      expression: 'tenths < 0',
+      description: 'below freezing',
+    },
+    {
+      name: 'mean_10m',
+      number: 'S2',
+      kind: 'stream',
+      entity: 'key',
+      aggregation: 'mean',
+      of: 'tenths',
+      window: '10m',
+      where: 'is_calibrated = 1',
+      description: 'mean of calibrated readings, tenths of a degree',
+    },
+    {
+      name: 'jump',
+      number: 'S3',
+      kind: 'derived',
+      expression: 'abs(tenths - mean_10m)',
+      description: 'how far it is from that mean',
+    },
+  ],
+};
 
 function readings(topic: string): Contract {
   return {
