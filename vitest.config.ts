@@ -15,6 +15,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.live.test.ts'],
           testTimeout: 30_000,
+          // Files share their modules: ours hold no state, and loading DuckDB anew costs more than most tests.
+          isolate: false,
         },
       },
       {
