@@ -1,4 +1,5 @@
 import { INGESTION_ERRORS } from './errorCatalogIngestion.ts';
+import { SCORING_ERRORS } from './errorCatalogScoring.ts';
 import { type ErrorDefinition, type ErrorDetails, TidemarkError } from './errors.ts';
 
 /**
@@ -338,6 +339,7 @@ const CATALOG = {
     remedy: 'let one runner finish, then run again; nothing is lost or doubled',
   },
   ...INGESTION_ERRORS,
+  ...SCORING_ERRORS,
 } as const satisfies Record<string, ErrorDefinition>;
 
 export type ErrorCode = keyof typeof CATALOG;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Brings what npm cannot: sh infra/stack/bring.sh kafka|s3 ...
+# Brings what npm cannot: sh infra/stack/bring.sh kafka|s3|xgboost ...
 # Everything goes to one cache for all clones (${XDG_CACHE_HOME:-~/.cache}/tidemark); what is there is
 # not brought again. Two runs at once wait for each other; a run that was killed leaves nothing half.
 set -eu
@@ -8,6 +8,8 @@ root=$(dirname -- "$(dirname -- "$here")")
 tools="${XDG_CACHE_HOME:-$HOME/.cache}/tidemark"
 kafka_version=4.4.0
 versitygw_version=1.8.0
+xgboost_version=3.2.0
+xgboost_sha256=9c10b1653e1a689bf4094a328144cf3633c9be0e5217a76fbdc2fde6abcb2950
 mkdir -p "$tools"
 
 say() { echo "set-up: $*" >&2; }
@@ -64,12 +66,31 @@ bring_s3() {
   mv "$tools/versitygw.new/versitygw" "$binary"
 }
 
+# The library alone is needed, no Python: the wheel is asked for by platform, whatever Python is here.
+bring_xgboost() {
+  home="$tools/xgboost-$xgboost_version"
+  [ ! -f "$home/xgboost/lib/libxgboost.so" ] || return 0
+  python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
+  say "fetching libxgboost $xgboost_version by pip (6 MB)"
+  rm -rf "$home.new" "$home.wheel"
+  python3 -m pip download -q --disable-pip-version-check --no-deps --only-binary=:all: \
+    --platform manylinux_2_28_x86_64 --python-version 3.12 --implementation py --abi none \
+    -d "$home.wheel" "xgboost-cpu==$xgboost_version" >&2 || fail "pip could not fetch libxgboost (see above)"
+  wheel=$(ls "$home.wheel"/*.whl)
+  echo "$xgboost_sha256  $wheel" | sha256sum -c --status ||
+    fail "the wheel of xgboost-cpu $xgboost_version is not the one that is known: $(sha256sum "$wheel" | cut -d ' ' -f 1)"
+  python3 -m zipfile -e "$wheel" "$home.new"
+  rm -rf "$home.wheel"
+  mv "$home.new" "$home"
+}
+
 for what in "$@"; do
   case $what in
     java) (flock 9; bring_java) 9>"$tools/kafka.lock" ;;
     kafka) (flock 9; bring_kafka) 9>"$tools/kafka.lock" ;;
     kafka-jars) (flock 9; bring_kafka jars) 9>"$tools/kafka.lock" ;;
     s3) (flock 9; bring_s3) 9>"$tools/s3.lock" ;;
-    *) echo "usage: bring.sh java|kafka|kafka-jars|s3 ..." >&2; exit 2 ;;
+    xgboost) (flock 9; bring_xgboost) 9>"$tools/xgboost.lock" ;;
+    *) echo "usage: bring.sh java|kafka|kafka-jars|s3|xgboost ..." >&2; exit 2 ;;
   esac
 done

@@ -5,6 +5,7 @@ import { loadConfig } from '../../infra/core/config.ts';
 import { KAFKA_VERSION } from '../../infra/stack/kafkaServer.ts';
 import { planProcesses } from '../../infra/stack/processPlan.ts';
 import { VERSITYGW_VERSION } from '../../infra/stack/s3Server.ts';
+import { XGBOOST_VERSION } from '../../scoring/training/xgboostLibrary.ts';
 
 const stackFile = (name: string) =>
   readFileSync(join(import.meta.dirname, '..', '..', 'infra', 'stack', name), 'utf8');
@@ -12,6 +13,7 @@ const stackFile = (name: string) =>
 test('what is brought is what is started: one version in scripts, pom and code', () => {
   expect(stackFile('bring.sh')).toContain(`\nkafka_version=${KAFKA_VERSION}\n`);
   expect(stackFile('bring.sh')).toContain(`\nversitygw_version=${VERSITYGW_VERSION}\n`);
+  expect(stackFile('bring.sh')).toContain(`\nxgboost_version=${XGBOOST_VERSION}\n`);
   expect(stackFile('broker.pom.xml')).toContain(
     `<artifactId>kafka_2.13</artifactId>\n      <version>${KAFKA_VERSION}<`,
   );

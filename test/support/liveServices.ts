@@ -70,6 +70,8 @@ function removeDeadRuns(): void {
 
 function bring(): void {
   const script = join(import.meta.dirname, '..', '..', 'infra', 'stack', 'bring.sh');
-  const done = spawnSync('sh', [script, 'kafka', 's3'], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const done = spawnSync('sh', [script, 'kafka', 's3', 'xgboost'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   if (done.status !== 0) throw new Error('the services of the live tests could not be brought; see above');
 }
