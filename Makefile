@@ -29,7 +29,7 @@ status: ## lag, freshness and version of each table, last runs
 
 test: ## all tests, with a Kafka, a PostgreSQL and an S3 server of their own
 	@sh infra/stack/setup.sh test
-	@vitest run
+	@TIDEMARK_CUTS_RUNS=16 vitest run
 
 check: ## lint, types, unused code and unit tests; under a minute
 	@sh infra/stack/setup.sh dev

@@ -50,7 +50,7 @@ test('any split of the source commits into runs gives the same tables', async ()
     fc.asyncProperty(commits, cuts, async (sources, cut) => {
       expect(await tablesAfter(project, sources, cut)).toEqual(await tablesAfter(project, sources, []));
     }),
-    { numRuns: 8 },
+    { numRuns: Number(process.env['TIDEMARK_CUTS_RUNS'] ?? 4) },
   );
 });
 
