@@ -88,20 +88,27 @@ async function otherLands(expected: number | undefined, to: number): Promise<voi
 }
 
 test('what the owner before us landed of records that came meanwhile is no truncated log', async () => {
+  let reading: Promise<unknown> | undefined;
+  const readWhileOtherLands = async () => {
+    const state = stateNow();
+    log = { logStart: 0, logEnd: 150 };
+    if ((await landedTo()) === undefined) await otherLands(undefined, 150);
+    return [state];
+  };
   const lane = laneOf({
     topics: {
-      read: async () => {
-        const state = stateNow();
-        log = { logStart: 0, logEnd: 150 };
-        if ((await landedTo()) === undefined) await otherLands(undefined, 150);
-        return [state];
+      read: () => {
+        const answer = readWhileOtherLands();
+        reading = answer;
+        return answer;
       },
       [Symbol.asyncDispose]: async () => {},
     },
     table: {
       ...table,
       snapshot: async () => {
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        // Who asked for the log before has its answer by now: the table is then ahead of it.
+        await reading;
         return await table.snapshot();
       },
     },
