@@ -15,7 +15,7 @@ const STOP_WITHIN_MS = 30_000;
 
 /**
  * Runs the body of a process: reads the configuration, turns SIGTERM and SIGINT into an abort, and
- * exits 0 when the body returns, 1 with one log line (code, message, remedy) when it throws.
+ * exits 0 when the body returns or throws the signal's reason, 1 with one log line (code, message, remedy) when it throws.
  */
 export async function runProcess(
   name: string,
@@ -36,6 +36,11 @@ export async function runProcess(
     await body({ config, log, signal: controller.signal });
     log.info({}, 'stopped');
   } catch (error) {
+    // Work that gives up because of the signal has stopped as asked.
+    if (controller.signal.aborted && error === controller.signal.reason) {
+      log.info({}, 'stopped');
+      process.exit(0);
+    }
     const { code, message, remedy } = classifyError(error);
     log.error({ code, remedy, err: error }, message);
     process.exit(1);

@@ -57,10 +57,14 @@ describe('processes that are killed at any instruction', () => {
     const simulation = simulate(traffic.signal);
     await using lake = await openLakeOf('killed');
     const rng = new Rng('chaos', seed);
-    // One of the two is killed while the other goes on: what waits is seen to be worked off.
-    await beside('transforms', () => killAgainAndAgain('ingest', planKills(INGEST_POINTS, 5, rng), lake));
-    await beside('ingest', () => killAgainAndAgain('transforms', planKills(JOBS_POINTS, 3, rng), lake));
-    traffic.abort();
+    try {
+      // One of the two is killed while the other goes on: what waits is seen to be worked off.
+      await beside('transforms', () => killAgainAndAgain('ingest', planKills(INGEST_POINTS, 5, rng), lake));
+      await beside('ingest', () => killAgainAndAgain('transforms', planKills(JOBS_POINTS, 3, rng), lake));
+    } finally {
+      // A failure here must not keep records coming: the tests below wait for the last one.
+      traffic.abort();
+    }
     const report = await simulation;
     expect(report.errors).toBe(0);
 
