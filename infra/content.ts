@@ -5,6 +5,8 @@ import { labels } from '../ingestion/contracts/labels.ts';
 import { txEcommerce } from '../ingestion/contracts/txEcommerce.ts';
 import { txFintech } from '../ingestion/contracts/txFintech.ts';
 import { txGaming } from '../ingestion/contracts/txGaming.ts';
+import { paymentScoring } from '../scoring/policy/payments.ts';
+import type { ScoringContent } from '../scoring/scoringContent.ts';
 import type { FeatureContent } from '../transforms/feature.ts';
 import { FEATURES } from '../transforms/features/list.ts';
 import { FEATURE_SOURCES } from '../transforms/features/sources.ts';
@@ -15,6 +17,7 @@ export interface Content {
   /** Directories with `models/**.sql`, `seeds/*.csv` and `audits/*.sql`. */
   readonly transformsDir: string;
   readonly features: FeatureContent;
+  readonly scoring: ScoringContent;
 }
 
 /** The content that ships with Tidemark: three payment domains, their labels and decisions. */
@@ -22,4 +25,5 @@ export const paymentContent: Content = {
   contracts: [txGaming, txFintech, txEcommerce, labels, decisions],
   transformsDir: join(import.meta.dirname, '..', 'transforms'),
   features: { entries: FEATURES, sources: FEATURE_SOURCES },
+  scoring: paymentScoring,
 };

@@ -42,6 +42,8 @@ export interface FeatureSource {
   readonly table: string;
   /** The field that says when it happened; features count its whole milliseconds. */
   readonly eventTime: string;
+  /** The field that labels call the event by. */
+  readonly eventId?: string;
   /** By the name that expressions use. `time_ms` and `hour` (0–23, UTC) of the event are always there. */
   readonly inputs: Readonly<Record<string, FeatureInput>>;
 }

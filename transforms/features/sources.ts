@@ -20,6 +20,7 @@ export const FEATURE_SOURCES: readonly FeatureSource[] = [
     name: 'gaming',
     table: 'bronze.tx_gaming',
     eventTime: 'timestamp',
+    eventId: 'transaction_id',
     inputs: {
       amount_hundredths: AMOUNT,
       amount_base_minor: { ...inBase, of: AMOUNT },
@@ -32,6 +33,7 @@ export const FEATURE_SOURCES: readonly FeatureSource[] = [
     name: 'fintech',
     table: 'bronze.tx_fintech',
     eventTime: 'timestamp',
+    eventId: 'transaction_id',
     inputs: {
       amount_hundredths: AMOUNT,
       amount_base_minor: { ...inBase, of: AMOUNT },
@@ -45,6 +47,7 @@ export const FEATURE_SOURCES: readonly FeatureSource[] = [
     name: 'ecommerce',
     table: 'bronze.tx_ecommerce',
     eventTime: 'timestamp',
+    eventId: 'transaction_id',
     inputs: {
       amount_hundredths: CART,
       amount_base_minor: { ...inBase, of: CART },

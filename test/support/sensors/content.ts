@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Content } from '../../../infra/content.ts';
 import type { Contract } from '../../../ingestion/contract.ts';
+import type { ScoringContent } from '../../../scoring/scoringContent.ts';
 import type { FeatureContent } from '../../../transforms/feature.ts';
 
 /**
@@ -9,7 +10,7 @@ import type { FeatureContent } from '../../../transforms/feature.ts';
  */
 export function sensorContent(topic: string): Content {
   const transformsDir = join(import.meta.dirname, 'transforms');
-  return { contracts: [readings(topic)], transformsDir, features: SENSOR_FEATURES };
+  return { contracts: [readings(topic)], transformsDir, features: SENSOR_FEATURES, scoring: SENSOR_SCORING };
 }
 
 /** One feature of each kind: tenths of a degree are whole, so that their mean is exact. */
@@ -52,6 +53,27 @@ const SENSOR_FEATURES: FeatureContent = {
       description: 'how far it is from that mean',
     },
   ],
+};
+
+const HOUR_MS = 3_600_000;
+
+const SENSOR_SCORING: ScoringContent = {
+  classNames: ['steady', 'icing'],
+  policy: {
+    alertsPerDay: 10,
+    declinePrecision: 0.9,
+    mediumFrom: 0.25,
+    onStatus: { TOO_LATE: 'review', STALE: 'score', OUTSIDE_MAX_AGE: 'review', NOT_HELD: 'review' },
+    maxReasons: 2,
+  },
+  training: {
+    historyMs: 48 * HOUR_MS,
+    maturityMs: 6 * HOUR_MS,
+    calibrationMs: 6 * HOUR_MS,
+    validationMs: 6 * HOUR_MS,
+    warmUpMs: HOUR_MS,
+    labels: 'silver.icings',
+  },
 };
 
 function readings(topic: string): Contract {

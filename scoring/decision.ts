@@ -1,0 +1,60 @@
+/**
+ * What was decided about one record, as it travels in the topic `decisions`: fields in snake case, times
+ * as ISO-8601, absent where unknown. The contract of the topic describes each field.
+ */
+export interface Decision {
+  readonly decision_id: string;
+  readonly key: string;
+  readonly event_id?: string;
+  readonly event_time?: string;
+  readonly decided_at: string;
+  readonly decision: 'approve' | 'review' | 'decline';
+  readonly risk_tier: 'low' | 'medium' | 'high' | 'critical';
+  readonly reason_code?: ReasonCode;
+  readonly reasons?: readonly string[];
+  readonly class?: string;
+  readonly p_fraud?: number;
+  readonly model_version?: string;
+  readonly feature_list?: string;
+  readonly vector?: string;
+  readonly statuses?: string;
+  readonly gold_age_s?: number;
+  readonly shadow?: string;
+}
+
+/** Why a record is a review whatever a model says: scoring fails closed. */
+export const REASON_CODES = [
+  'BAD_RECORD',
+  'TOO_LATE',
+  'NOT_HELD',
+  'OUTSIDE_MAX_AGE',
+  'GOLD_MISSING',
+  'NO_MODEL',
+  'FEATURES_NOT_COMPUTABLE',
+  'MODEL_FAILED',
+  'MODEL_OUTPUT_INVALID',
+  'QUEUE_FULL',
+  'DEADLINE',
+] as const;
+export type ReasonCode = (typeof REASON_CODES)[number];
+
+/** Where the record is that a decision is about. */
+export interface SourcePlace {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** `<topic>:<topic id>:<partition>:<offset>`. Pure. */
+export function decisionId({ topic, topicId, partition, offset }: SourcePlace): string {
+  return `${topic}:${topicId}:${partition}:${offset}`;
+}
+
+/** The place in a decision's id; undefined when it is none. Names of topics hold no colon. Pure. */
+export function placeOf(id: string): SourcePlace | undefined {
+  const match = /^([^:]+):([^:]+):(\d+):(\d+)$/.exec(id);
+  const [, topic, topicId, partition, offset] = match ?? [];
+  if (topic === undefined || topicId === undefined) return undefined;
+  return { topic, topicId, partition: Number(partition), offset: Number(offset) };
+}

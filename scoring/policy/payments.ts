@@ -1,0 +1,34 @@
+import type { ScoringContent } from '../scoringContent.ts';
+
+const DAY_MS = 86_400_000;
+
+/** Outcomes, thresholds' cost and training of the payment domains. */
+export const paymentScoring: ScoringContent = {
+  classNames: [
+    'regular',
+    'fraud_account_takeover',
+    'fraud_card_testing',
+    'fraud_chargeback_fraud',
+    'fraud_friendly_fraud',
+    'fraud_gold_farming',
+    'fraud_money_laundering',
+    'fraud_promo_abuse',
+    'fraud_structuring',
+    'fraud_synthetic_identity',
+  ],
+  policy: {
+    alertsPerDay: 60,
+    declinePrecision: 0.95,
+    mediumFrom: 0.25,
+    onStatus: { TOO_LATE: 'review', STALE: 'score', OUTSIDE_MAX_AGE: 'review', NOT_HELD: 'review' },
+    maxReasons: 3,
+  },
+  training: {
+    historyMs: 60 * DAY_MS,
+    maturityMs: 10 * DAY_MS,
+    calibrationMs: 4 * DAY_MS,
+    validationMs: 6 * DAY_MS,
+    warmUpMs: 30 * DAY_MS,
+    labels: 'silver.labels',
+  },
+};
