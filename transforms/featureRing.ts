@@ -1,13 +1,14 @@
 /**
- * The last records of one key, oldest first, in one typed array that grows by doubling up to its limit.
- * Each record is `width` numbers, the first of which is its event time.
+ * The last records of one key, oldest first, in one typed array that grows by doubling. Each record is
+ * `width` numbers, the first of which is its event time. Number c of the record at place p is at
+ * c · capacity + p: a look at one number of all records reads memory in a row.
  */
 export interface Ring {
   readonly shape: RingShape;
   values: Float64Array;
-  /** Records that fit into `values`. */
+  /** Records that fit into `values`, a power of two: places wrap by a mask, a division would cost more than the rest. */
   capacity: number;
-  /** Place of the oldest record, below `capacity`. */
+  /** Place of the oldest record. */
   head: number;
   count: number;
 }
@@ -18,47 +19,47 @@ export interface RingShape {
 }
 
 export function createRing(shape: RingShape): Ring {
-  const capacity = Math.min(FIRST_RECORDS, shape.maxRecords);
-  return { shape, values: new Float64Array(capacity * shape.width), capacity, head: 0, count: 0 };
+  const values = new Float64Array(FIRST_RECORDS * shape.width);
+  return { shape, values, capacity: FIRST_RECORDS, head: 0, count: 0 };
 }
 
-/** Makes room for one more record; oldest records before `cutMs` go first. Gives where its numbers start. hot path */
+/** Makes room for one more record; oldest records before `cutMs` go first. Gives its place. hot path */
 export function push(ring: Ring, cutMs: number): number {
-  const { width, maxRecords } = ring.shape;
-  while (ring.count > 0 && (ring.values[ring.head * width] as number) < cutMs) dropOldest(ring);
-  if (ring.count === maxRecords) dropOldest(ring);
+  while (ring.count > 0 && (ring.values[ring.head] as number) < cutMs) dropOldest(ring);
+  if (ring.count === ring.shape.maxRecords) dropOldest(ring);
   if (ring.count === ring.capacity) grow(ring);
-  const at = (ring.head + ring.count) % ring.capacity;
+  const place = (ring.head + ring.count) & (ring.capacity - 1);
   ring.count += 1;
-  return at * width;
+  return place;
 }
 
 /** Whether a record at or after `cutMs` is in it. */
-export function isHeld(ring: Ring, cutMs: number): boolean {
-  const { width } = ring.shape;
-  for (let i = 0; i < ring.count; i += 1) {
-    if ((ring.values[((ring.head + i) % ring.capacity) * width] as number) >= cutMs) return true;
+export function isHeld({ values, capacity, head, count }: Ring, cutMs: number): boolean {
+  for (let i = 0; i < count; i += 1) {
+    if ((values[(head + i) & (capacity - 1)] as number) >= cutMs) return true;
   }
   return false;
 }
 
 // === Helpers ===
 
+/** A power of two. */
 const FIRST_RECORDS = 4;
 
 function dropOldest(ring: Ring): void {
-  ring.head = (ring.head + 1) % ring.capacity;
+  ring.head = (ring.head + 1) & (ring.capacity - 1);
   ring.count -= 1;
 }
 
 function grow(ring: Ring): void {
-  const { width, maxRecords } = ring.shape;
-  const capacity = Math.min(ring.capacity * 2, maxRecords);
-  const values = new Float64Array(capacity * width);
-  const split = ring.head * width;
-  values.set(ring.values.subarray(split));
-  values.set(ring.values.subarray(0, split), ring.values.length - split);
+  const { capacity, head } = ring;
+  const values = new Float64Array(2 * capacity * ring.shape.width);
+  for (let column = 0; column < ring.shape.width; column += 1) {
+    const from = column * capacity;
+    values.set(ring.values.subarray(from + head, from + capacity), 2 * from);
+    values.set(ring.values.subarray(from, from + head), 2 * from + capacity - head);
+  }
   ring.values = values;
-  ring.capacity = capacity;
+  ring.capacity = 2 * capacity;
   ring.head = 0;
 }

@@ -4,7 +4,13 @@ import { compileInputs, type FeatureRecord, textNumber } from './featureInputs.t
 import { type Evaluate, MAX_FLOAT32 } from './featureOperations.ts';
 import { createRing, isHeld, push, type Ring } from './featureRing.ts';
 import type { Feature, FeatureSet } from './featureSet.ts';
-import { compileAggregate, compileSelect, type WindowRead } from './featureWindow.ts';
+import {
+  compileAggregate,
+  compileSelect,
+  compileWindow,
+  type Picked,
+  type WindowRead,
+} from './featureWindow.ts';
 
 /** The windows of one partition of one topic; records come in the order of their places. */
 export interface StreamState {
@@ -54,8 +60,10 @@ export function createStreamState(set: FeatureSet): StreamState {
       rings.set(key, ring);
     }
     const at = push(ring, forgettableBefore(set, arrivedAtMs));
-    ring.values[at] = eventTimeMs;
-    for (let i = 0; i < columns.length; i += 1) ring.values[at + 1 + i] = (columns[i] as Evaluate)(row);
+    const { values, capacity } = ring;
+    values[at] = eventTimeMs;
+    for (let i = 0; i < columns.length; i += 1)
+      values[(1 + i) * capacity + at] = (columns[i] as Evaluate)(row);
   };
   // hot path
   const compute = (ring: Ring, isLate: boolean): void => {
@@ -109,7 +117,7 @@ function compileSteps(set: FeatureSet) {
   const columns: Evaluate[] = [];
   const columnByKey = new Map<string, number>();
   const windows: WindowRead[] = [];
-  const pickByKey = new Map<string, Int32Array>();
+  const pickByKey = new Map<string, Picked>();
   const columnOf = (key: string, evaluate: Evaluate): number => {
     const known = columnByKey.get(key);
     if (known !== undefined) return known;
@@ -119,15 +127,28 @@ function compileSteps(set: FeatureSet) {
   };
   const inputColumn = (name: string): number =>
     columnOf(name, compileExpression({ kind: 'name', name }, set));
-  const pickOf = (selection: NonNullable<Feature['selection']>): Int32Array => {
+  // A shorter window looks only at what a longer one picked.
+  const spans = new Map<number, Picked>();
+  const longestFirst = [...new Set(set.features.flatMap(({ selection }) => selection?.windowMs ?? []))];
+  let longer: Picked | undefined;
+  for (const windowMs of longestFirst.toSorted((x, y) => y - x)) {
+    const picked = new Int32Array(set.settings.ringRecords + 1);
+    windows.push(compileWindow(windowMs, picked, longer));
+    spans.set(windowMs, picked);
+    longer = picked;
+  }
+  const pickOf = (selection: NonNullable<Feature['selection']>): Picked => {
     const key = JSON.stringify(selection);
+    const { windowMs, where, match } = selection;
+    const among = spans.get(windowMs);
+    if (among === undefined) throw new Error(`no window of ${windowMs} ms`);
+    if (where === undefined && match.length === 0) return among;
     const known = pickByKey.get(key);
     if (known !== undefined) return known;
     const picked = new Int32Array(set.settings.ringRecords + 1);
-    const { windowMs, where, match } = selection;
     const whereColumn = where && columnOf(JSON.stringify(where), compileExpression(where, set));
     const matches = match.map((name) => ({ column: inputColumn(name), slot: slotOf(set, name) }));
-    windows.push(compileSelect({ windowMs, whereColumn, matches, picked }));
+    windows.push(compileSelect({ among, whereColumn, matches, picked }));
     pickByKey.set(key, picked);
     return picked;
   };

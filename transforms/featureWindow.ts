@@ -10,39 +10,53 @@ interface Match {
   readonly slot: number;
 }
 
-/**
- * Compiles a selection. What it finds is in `picked`: their number, then where each starts in the
- * ring's values, newest place first.
- */
+/** Places in a ring: [0] is their number, the newest place comes first. */
+export type Picked = Int32Array;
+
+/** Compiles the choice by time alone. `among`: what a longer window picked; none: the whole ring. */
+export function compileWindow(windowMs: number, picked: Picked, among: Picked | undefined): WindowRead {
+  if (among === undefined) return compileWholeWindow(windowMs, picked);
+  // hot path
+  return ({ values }, _row, timeMs) => {
+    const fromMs = timeMs - windowMs;
+    let found = 0;
+    for (let i = 1; i <= (among[0] as number); i += 1) {
+      const place = among[i] as number;
+      if ((values[place] as number) < fromMs) continue;
+      found += 1;
+      picked[found] = place;
+    }
+    picked[0] = found;
+  };
+}
+
+/** Compiles the choice among what a window picked. */
 export function compileSelect(selection: {
-  readonly windowMs: number;
+  readonly among: Picked;
   /** Column of the ring that is 1 for records that count. */
   readonly whereColumn: number | undefined;
   readonly matches: readonly Match[];
-  readonly picked: Int32Array;
+  readonly picked: Picked;
 }): WindowRead {
-  const { windowMs, whereColumn = -1, matches, picked } = selection;
+  const { among, whereColumn, matches, picked } = selection;
+  const filters = [
+    ...(whereColumn === undefined ? [] : [compileFilter(picked, whereColumn, () => 1)]),
+    ...matches.map(({ column, slot }) => compileFilter(picked, column, (row) => row[slot] as number)),
+  ];
   // hot path
-  return ({ shape: { width }, values, capacity, head, count }, row, timeMs) => {
-    const fromMs = timeMs - windowMs;
-    let found = 0;
-    for (let i = count - 1; i >= 0; i -= 1) {
-      const at = ((head + i) % capacity) * width;
-      const time = values[at] as number;
-      if (!(fromMs <= time && time <= timeMs)) continue;
-      if (whereColumn > 0 && values[at + whereColumn] !== 1) continue;
-      if (matches.length > 0 && !isAlike(values, at, row, matches)) continue;
-      found += 1;
-      picked[found] = at;
+  return (ring, row) => {
+    let from = among;
+    for (const filter of filters) {
+      filter(ring, row, from);
+      from = picked;
     }
-    picked[0] = found;
   };
 }
 
 /** Compiles an aggregate over what a selection picked; `column` is the ring's. Sums are exact. */
 export function compileAggregate(
   aggregation: Aggregation,
-  window: { readonly picked: Int32Array; readonly column: number; readonly timeSlot: number },
+  window: { readonly picked: Picked; readonly column: number; readonly timeSlot: number },
 ): (row: Float64Array, ring: Ring) => number {
   const { picked, column, timeSlot } = window;
   const limbs: Limbs = new Float64Array(2);
@@ -84,16 +98,44 @@ const LIMB = 2 ** 32;
 /** A whole number as `[0]` · 2^32 + `[1]`, both exact. */
 type Limbs = Float64Array;
 
-function isAlike(values: Float64Array, at: number, row: Float64Array, matches: readonly Match[]): boolean {
-  for (const { column, slot } of matches) if (values[at + column] !== row[slot]) return false;
-  return true;
+function compileWholeWindow(windowMs: number, picked: Picked): WindowRead {
+  // hot path
+  return ({ values, capacity, head, count }, _row, timeMs) => {
+    const [fromMs, mask] = [timeMs - windowMs, capacity - 1];
+    let found = 0;
+    for (let i = count - 1; i >= 0; i -= 1) {
+      const place = (head + i) & mask;
+      const time = values[place] as number;
+      if (!(fromMs <= time && time <= timeMs)) continue;
+      found += 1;
+      picked[found] = place;
+    }
+    picked[0] = found;
+  };
+}
+
+/** Keeps those of `from` whose column equals what is wanted; nothing equals what is missing. */
+function compileFilter(picked: Picked, column: number, wantedOf: (row: Float64Array) => number) {
+  // hot path
+  return ({ values, capacity }: Ring, row: Float64Array, from: Picked): void => {
+    const [wanted, start, count] = [wantedOf(row), column * capacity, from[0] as number];
+    let found = 0;
+    for (let i = 1; i <= count; i += 1) {
+      const place = from[i] as number;
+      if (values[start + place] !== wanted) continue;
+      found += 1;
+      picked[found] = place;
+    }
+    picked[0] = found;
+  };
 }
 
 /** The largest (`sign` 1) or smallest (−1) value; NaN of none. hot path */
-function extreme(picked: Int32Array, { values }: Ring, column: number, sign: 1 | -1): number {
+function extreme(picked: Picked, { values, capacity }: Ring, column: number, sign: 1 | -1): number {
+  const start = column * capacity;
   let best = Number.NaN;
   for (let i = 1; i <= (picked[0] as number); i += 1) {
-    const value = values[(picked[i] as number) + column] as number;
+    const value = values[start + (picked[i] as number)] as number;
     if (Number.isNaN(value)) continue;
     if (Number.isNaN(best) || value * sign > best * sign) best = value;
   }
@@ -101,29 +143,32 @@ function extreme(picked: Int32Array, { values }: Ring, column: number, sign: 1 |
 }
 
 /** hot path */
-function distinct(picked: Int32Array, { values }: Ring, column: number, seen: Set<number>): number {
+function distinct(picked: Picked, { values, capacity }: Ring, column: number, seen: Set<number>): number {
+  const start = column * capacity;
   seen.clear();
   for (let i = 1; i <= (picked[0] as number); i += 1) {
-    const value = values[(picked[i] as number) + column] as number;
+    const value = values[start + (picked[i] as number)] as number;
     if (!Number.isNaN(value)) seen.add(value);
   }
   return seen.size;
 }
 
-function presentIn(picked: Int32Array, { values }: Ring, column: number): number {
+function presentIn(picked: Picked, { values, capacity }: Ring, column: number): number {
+  const start = column * capacity;
   let present = 0;
   for (let i = 1; i <= (picked[0] as number); i += 1) {
-    if (!Number.isNaN(values[(picked[i] as number) + column])) present += 1;
+    if (!Number.isNaN(values[start + (picked[i] as number)])) present += 1;
   }
   return present;
 }
 
 /** The sum, exact for 1,000 whole numbers of 53 bits. hot path */
-function addUp(picked: Int32Array, { values }: Ring, column: number, limbs: Limbs): void {
+function addUp(picked: Picked, { values, capacity }: Ring, column: number, limbs: Limbs): void {
+  const start = column * capacity;
   let high = 0;
   let low = 0;
   for (let i = 1; i <= (picked[0] as number); i += 1) {
-    const value = values[(picked[i] as number) + column] as number;
+    const value = values[start + (picked[i] as number)] as number;
     if (Number.isNaN(value)) continue;
     const upper = Math.floor(value / LIMB);
     high += upper;
@@ -142,11 +187,12 @@ function roundedOnce(limbs: Limbs): number {
 const MAX_ROOT = 94_906_265;
 
 /** √((n·Σx² − (Σx)²) / (n·(n − 1))): the difference is exact; NaN of fewer than two. `limbs` hold Σx. hot path */
-function standardDeviation(picked: Int32Array, { values }: Ring, column: number, limbs: Limbs): number {
+function standardDeviation(picked: Picked, { values, capacity }: Ring, column: number, limbs: Limbs): number {
+  const start = column * capacity;
   let [high, low, n] = [0, 0, 0];
   let large = 0n;
   for (let i = 1; i <= (picked[0] as number); i += 1) {
-    const value = values[(picked[i] as number) + column] as number;
+    const value = values[start + (picked[i] as number)] as number;
     if (Number.isNaN(value)) continue;
     n += 1;
     if (Math.abs(value) > MAX_ROOT) {
