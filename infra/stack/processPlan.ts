@@ -9,7 +9,7 @@ import { logFileOf, type StackPaths, stackPaths } from './stackPaths.ts';
 
 /**
  * Everything that `up` runs, in the order in which it is shown. A Kafka or PostgreSQL of somebody
- * else's is not in it. The scheduled jobs yield to all others: they catch up, landing must not wait.
+ * else's is not in it. The scheduled jobs yield to all others: they catch up, landing and decisions must not wait.
  */
 export function planProcesses(config: Config): ProcessSpec[] {
   const paths = stackPaths(config.homeDir);
@@ -18,7 +18,11 @@ export function planProcesses(config: Config): ProcessSpec[] {
     ...(config.postgres.external ? [] : [postgres(config, paths)]),
     own(paths, { name: 'ingest', nice: 0, needs: ['kafka'], where: 'Kafka to bronze tables' }),
     own(paths, {
-      ...{ name: 'jobs', nice: 10, needs: ['postgres'], where: 'silver and gold on schedule, compaction' },
+      ...{ name: 'score', nice: 0, needs: ['kafka'], where: 'a decision for every record' },
+      heldBackBy: paths.seedingFile,
+    }),
+    own(paths, {
+      ...{ name: 'jobs', nice: 10, needs: ['postgres'], where: 'silver, gold and features on schedule, training, alerts' },
       heldBackBy: paths.seedingFile,
     }),
     ...(config.demo ? [demo(paths)] : []),
@@ -61,7 +65,7 @@ function postgres(config: Config, paths: StackPaths): ProcessSpec {
 function demo(paths: StackPaths): ProcessSpec {
   const where = 'gentle simulated traffic to Kafka';
   return own(paths, {
-    ...{ name: 'demo', nice: 5, needs: ['kafka', 'ingest'], where },
+    ...{ name: 'demo', nice: 5, needs: ['kafka', 'ingest', 'score'], where },
     heldBackBy: paths.seedingFile,
   });
 }

@@ -8,8 +8,8 @@ export interface StackPaths {
   /** Written by the supervisor; see stackState.ts. */
   readonly stateFile: string;
   /**
-   * There from before the first history lands until it is published. While it is there the scheduled
-   * jobs and the demo's traffic wait; `up` finishes what an interrupted `up` began.
+   * There from before the first history lands until the first model is trained on it. While it is there
+   * decisions, scheduled jobs and the demo's traffic wait; `up` finishes what an interrupted `up` began.
    */
   readonly seedingFile: string;
   readonly kafkaDir: string;
