@@ -11,8 +11,11 @@ import { connectProducer } from '../core/kafka.ts';
 import { runProcess } from '../core/lifecycle.ts';
 import { stackPaths } from '../stack/stackPaths.ts';
 
-/** Ten events a second over the three domains: visible, not heavy. */
-const RATE_PER_MINUTE = 600;
+/**
+ * An event a second over the three domains: visible, not heavy, and not so much denser than history that
+ * every window of the last day would be one that the model has never seen.
+ */
+const RATE_PER_MINUTE = 60;
 
 /** The people of the history that `up` lands. */
 const SEED = 42;
