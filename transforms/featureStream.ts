@@ -11,6 +11,8 @@ import {
   type Picked,
   type WindowRead,
 } from './featureWindow.ts';
+import { createGoldReader, type GoldReading } from './goldStream.ts';
+import type { GoldView } from './goldView.ts';
 
 /** The windows of one partition of one topic; records come in the order of their places. */
 export interface StreamState {
@@ -24,6 +26,8 @@ export interface StreamState {
   /** Forgets keys whose records no later one can reach; says how many. */
   sweep(arrivedAtMs: number): number;
   readonly keys: number;
+  /** How the gold values of the last `next` were found. */
+  readonly gold: GoldReading;
 }
 
 /**
@@ -39,11 +43,14 @@ export function forgettableBefore(set: FeatureSet, arrivedAtMs: number): number 
  *
  *   record → row [inputs, time_ms, hour, features…] → float32 vector
  *   key → ring of the last records on time: [time, columns that selections and aggregates need]
+ *
+ * Gold values come from `view`; without one they are missing, `NOT_HELD`.
  */
-export function createStreamState(set: FeatureSet): StreamState {
+export function createStreamState(set: FeatureSet, view?: GoldView): StreamState {
   const { latenessMs, ringRecords } = set.settings;
   const readInputs = compileInputs(set);
   const { windows, columns, steps } = compileSteps(set);
+  const gold = createGoldReader(set, view);
   const rings = new Map<string, Ring>();
   const shape = { width: 1 + columns.length, maxRecords: ringRecords };
   const empty = createRing(shape);
@@ -76,6 +83,7 @@ export function createStreamState(set: FeatureSet): StreamState {
   return {
     next: (record, vector) => {
       readInputs(record, row);
+      gold.read(record, row);
       const isLate = record.arrivedAtMs - record.eventTimeMs > latenessMs;
       compute(rings.get(record.key) ?? empty, isLate);
       for (let i = 0; i < steps.length; i += 1) vector[i] = inFloat32(row[first + i] as number);
@@ -92,6 +100,7 @@ export function createStreamState(set: FeatureSet): StreamState {
       for (const [key, ring] of rings) if (!isHeld(ring, cutMs)) rings.delete(key);
       return before - rings.size;
     },
+    gold,
     get keys() {
       return rings.size;
     },
@@ -112,11 +121,26 @@ function inFloat32(value: number): number {
   return Math.abs(value) <= MAX_FLOAT32 ? Math.fround(value) : Number.NaN;
 }
 
+/** What is picked by time alone, by length; a shorter window looks only at what a longer one picked. */
+function compileSpans(set: FeatureSet) {
+  const windows: WindowRead[] = [];
+  const spans = new Map<number, Picked>();
+  const lengths = new Set(set.features.flatMap(({ selection }) => selection?.windowMs ?? []));
+  let longer: Picked | undefined;
+  for (const windowMs of [...lengths].toSorted((x, y) => y - x)) {
+    const picked = new Int32Array(set.settings.ringRecords + 1);
+    windows.push(compileWindow(windowMs, picked, longer));
+    spans.set(windowMs, picked);
+    longer = picked;
+  }
+  return { windows, spans };
+}
+
 /** Selections that are equal are made once an event; columns of the ring are shared. */
 function compileSteps(set: FeatureSet) {
   const columns: Evaluate[] = [];
   const columnByKey = new Map<string, number>();
-  const windows: WindowRead[] = [];
+  const { windows, spans } = compileSpans(set);
   const pickByKey = new Map<string, Picked>();
   const columnOf = (key: string, evaluate: Evaluate): number => {
     const known = columnByKey.get(key);
@@ -125,18 +149,7 @@ function compileSteps(set: FeatureSet) {
     columnByKey.set(key, columns.length);
     return columns.length;
   };
-  const inputColumn = (name: string): number =>
-    columnOf(name, compileExpression({ kind: 'name', name }, set));
-  // A shorter window looks only at what a longer one picked.
-  const spans = new Map<number, Picked>();
-  const longestFirst = [...new Set(set.features.flatMap(({ selection }) => selection?.windowMs ?? []))];
-  let longer: Picked | undefined;
-  for (const windowMs of longestFirst.toSorted((x, y) => y - x)) {
-    const picked = new Int32Array(set.settings.ringRecords + 1);
-    windows.push(compileWindow(windowMs, picked, longer));
-    spans.set(windowMs, picked);
-    longer = picked;
-  }
+  const inputColumn = (name: string): number => columnOf(name, compileExpression(nameOf({ name }), set));
   const pickOf = (selection: NonNullable<Feature['selection']>): Picked => {
     const key = JSON.stringify(selection);
     const { windowMs, where, match } = selection;
@@ -152,7 +165,8 @@ function compileSteps(set: FeatureSet) {
     pickByKey.set(key, picked);
     return picked;
   };
-  const steps = set.features.map(({ entry, expression, selection, isWindowed }): Step => {
+  const steps = set.features.map(({ entry, expression, selection, gold, isWindowed }): Step => {
+    if (gold !== undefined) return { isWindowed, evaluate: compileExpression(nameOf(entry), set) };
     if (expression !== undefined) return { isWindowed, evaluate: compileExpression(expression, set) };
     if (entry.kind !== 'stream' || selection === undefined) throw new Error('a feature without a definition');
     const column = entry.of === undefined ? 0 : inputColumn(entry.of);
@@ -179,6 +193,10 @@ function compileExpression(expression: Expression, set: FeatureSet): Evaluate {
   if (b === undefined) return (row) => run(a(row));
   if (c === undefined) return (row) => run(a(row), b(row));
   return (row) => run(a(row), b(row), c(row));
+}
+
+function nameOf({ name }: { readonly name: string }): Expression {
+  return { kind: 'name', name };
 }
 
 function slotOf(set: FeatureSet, name: string): number {
