@@ -20,6 +20,8 @@ const releaseSchema = z.object({
   pins: z.record(z.string(), z.number().int()),
   /** Tables whose newest data was held back: since when (ISO time), see the run for why. */
   staleSince: z.record(z.string(), z.string()),
+  /** Tables that are kept by the grid, not by SQL models, are complete up to this grid point (ms since 1970 UTC). */
+  closedToMs: z.number().optional(),
   summary: z.unknown().optional(),
 });
 
