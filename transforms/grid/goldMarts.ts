@@ -5,22 +5,11 @@ import { newestRelease, type Release } from '../../lakehouse/release.ts';
 import { scan } from '../../lakehouse/scan.ts';
 import type { Snapshot } from '../../lakehouse/snapshot.ts';
 import { openTable } from '../../lakehouse/table.ts';
+import type { GoldEntity, GoldFeature } from '../goldEntity.ts';
 import type { GoldStatus, GoldView } from '../goldView.ts';
 import { DEFINITION } from '../progress.ts';
 import { createHeldRows, type HeldRows } from './heldRows.ts';
 import { AS_OF_DATE, dateText, ENTITY_ID, heldFromAppId } from './martTable.ts';
-
-/** One mart as it is held: its place in the list is the entity's index in the feature set. */
-export interface HeldEntity {
-  /** `gold.<entity>_features`. */
-  readonly martTable: string;
-  /** The entity's gold features in order. */
-  readonly martColumns: readonly {
-    readonly name: string;
-    /** The value of an empty window: 0 for counts and sums, else NaN. */
-    readonly ofNothing: number;
-  }[];
-}
 
 export interface GoldMarts {
   readonly view: GoldView;
@@ -41,14 +30,14 @@ export interface GoldMarts {
  */
 export async function openGoldMarts(
   lake: Lake,
-  entities: readonly HeldEntity[],
-  options: { readonly heldFromMs: number; readonly maxAgeMs: number },
+  entities: readonly GoldEntity[],
+  { heldFromMs }: { readonly heldFromMs: number },
 ): Promise<GoldMarts> {
   const held: Held = {
-    ...options,
+    heldFromMs,
     closedToMs: Number.NEGATIVE_INFINITY,
     loaded: undefined,
-    marts: entities.map(({ martColumns }) => createHeldRows(martColumns.length)),
+    marts: entities.map(({ features }) => createHeldRows(features.length)),
   };
   const marts: GoldMarts = {
     view: viewOf(entities, held),
@@ -68,57 +57,56 @@ export async function openGoldMarts(
 
 interface Held {
   heldFromMs: number;
-  readonly maxAgeMs: number;
   closedToMs: number;
   /** What the rows in memory were built from: another definition or table means loading anew. */
   loaded: { readonly release: number; readonly built: string } | undefined;
   marts: readonly HeldRows[];
 }
 
-function viewOf(entities: readonly HeldEntity[], held: Held): GoldView {
-  const nothing = entities.map(({ martColumns }) => Float64Array.from(martColumns, (c) => c.ofNothing));
-  // hot path
-  const read = (
-    entity: number,
-    id: string | undefined,
-    asOfMs: number,
-    target: { readonly row: Float64Array; readonly at: number },
-  ): GoldStatus => {
-    const ofNothing = nothing[entity] as Float64Array;
-    const ageMs = asOfMs - held.closedToMs;
-    const atMs = ageMs > 0 ? held.closedToMs : asOfMs;
-    if (ageMs > held.maxAgeMs || atMs < held.heldFromMs) {
-      target.row.fill(Number.NaN, target.at, target.at + ofNothing.length);
-      return ageMs > held.maxAgeMs ? 'OUTSIDE_MAX_AGE' : 'NOT_HELD';
-    }
-    const isFound = id !== undefined && (held.marts[entity] as HeldRows).read(id, atMs, target);
-    if (!isFound) target.row.set(ofNothing, target.at);
-    const status = isFound && !isNothing(target, ofNothing) ? 'PRESENT' : 'NOT_FOUND';
-    return ageMs > 0 ? 'STALE' : status;
-  };
+function viewOf(entities: readonly GoldEntity[], held: Held): GoldView {
+  const nothing = entities.map(({ features }) => Float64Array.from(features, ofNothing));
+  const maxAgeMs = Math.max(...entities.map(({ settings }) => settings.goldMaxAgeMs));
   return {
-    read,
+    // hot path
+    read: (entity, id, asOfMs, target) => {
+      const empty = nothing[entity] as Float64Array;
+      const ageMs = asOfMs - held.closedToMs;
+      const atMs = Math.min(asOfMs, held.closedToMs);
+      const isOutside = ageMs > maxAgeMs;
+      if (id === undefined || isOutside || atMs < held.heldFromMs) {
+        target.row.fill(Number.NaN, target.at, target.at + empty.length);
+        if (isOutside) return 'OUTSIDE_MAX_AGE';
+        if (atMs < held.heldFromMs) return 'NOT_HELD';
+        return ageMs > 0 ? 'STALE' : 'NOT_FOUND';
+      }
+      const isFound = (held.marts[entity] as HeldRows).read(id, atMs, target);
+      if (!isFound) target.row.set(empty, target.at);
+      return statusOf(isFound, ageMs);
+    },
     get closedToMs() {
       return held.closedToMs;
     },
   };
 }
 
-/** A row of an entity that fell empty says so by its values. hot path */
-function isNothing(target: { readonly row: Float64Array; readonly at: number }, ofNothing: Float64Array) {
-  for (let i = 0; i < ofNothing.length; i += 1)
-    if (!Object.is(target.row[target.at + i], ofNothing[i])) return false;
-  return true;
+function statusOf(isFound: boolean, ageMs: number): GoldStatus {
+  if (ageMs > 0) return 'STALE';
+  return isFound ? 'PRESENT' : 'NOT_FOUND';
+}
+
+/** The value of an empty window. */
+function ofNothing({ entry: { aggregation } }: GoldFeature): number {
+  return ['count', 'sum', 'distinct', 'labels'].includes(aggregation) ? 0 : Number.NaN;
 }
 
 async function refresh(
   lake: Lake,
-  entities: readonly HeldEntity[],
+  entities: readonly GoldEntity[],
   { held, heldFromMs }: { readonly held: Held; readonly heldFromMs: number },
 ): Promise<boolean> {
   const release = await newestRelease(lake.store);
-  if (release?.closedToMs === undefined || release.number === held.loaded?.release) return false;
-  const { closedToMs } = release;
+  if (release?.grid === undefined || release.number === held.loaded?.release) return false;
+  const { closedToMs } = release.grid;
   const pinned = await pinnedMarts(lake, entities, release);
   if (pinned === undefined) return false;
   const built = JSON.stringify(
@@ -129,11 +117,11 @@ async function refresh(
   const wantedMs = isSame ? Math.max(heldFromMs, held.heldFromMs) : heldFromMs;
   const fromMs = Math.max(Math.min(wantedMs, closedToMs), firstMs);
   // Rows of grid points that are not closed yet are not seen by look-ups, so the same rows take the changes.
-  const marts = isSame ? held.marts : entities.map(({ martColumns }) => createHeldRows(martColumns.length));
+  const marts = isSame ? held.marts : entities.map(({ features }) => createHeldRows(features.length));
   for (const [index, mart] of pinned.entries()) {
-    const { martColumns } = entities[index] as HeldEntity;
+    const { features } = entities[index] as GoldEntity;
     const after = isSame ? held.closedToMs : undefined;
-    const columns = martColumns.map(({ name }) => name);
+    const columns = features.map(({ column }) => column);
     await loadRows(lake, { mart, columns, fromMs, after, closedToMs }, marts[index] as HeldRows);
   }
   const isNew = !isSame || closedToMs > held.closedToMs;
@@ -144,7 +132,7 @@ async function refresh(
 
 async function pinnedMarts(
   lake: Lake,
-  entities: readonly HeldEntity[],
+  entities: readonly GoldEntity[],
   release: Release,
 ): Promise<Snapshot[] | undefined> {
   const snapshots: Snapshot[] = [];
@@ -174,18 +162,18 @@ async function loadRows(lake: Lake, load: RowsToLoad, rows: HeldRows): Promise<v
   const times = after === undefined ? {} : { as_of: { min: new Date(after).toISOString() } };
   const files = pruneFiles(mart, { [AS_OF_DATE]: day, ...times });
   if (files.length === 0) return;
-  await using scanned = await scan(lake, mart, { files, columns: [ENTITY_ID, 'as_of', ...columns] });
+  await using scanned = await scan(lake, mart, { files, columns: [ENTITY_ID, 'as_of', 'tiles', ...columns] });
   await using session = await lake.duckdb.connect();
   const values = new Float64Array(columns.length);
   const chunks = session.columns(
-    `select ${ENTITY_ID}, cast(epoch_ms(as_of) as double) as as_of_ms, ${columns.map(sqlName).join(', ')}
+    `select ${ENTITY_ID}, cast(epoch_ms(as_of) as double) as as_of_ms, cast(tiles as double) as tiles, ${columns.map(sqlName).join(', ')}
      from ${scanned.sql}
      where epoch_ms(as_of) > ${after ?? -1} and epoch_ms(as_of) <= ${closedToMs} order by as_of`,
   );
-  for await (const [ids = [], times = [], ...vectors] of chunks) {
+  for await (const [ids = [], times = [], tiles = [], ...vectors] of chunks) {
     for (let i = 0; i < ids.length; i += 1) {
       for (let c = 0; c < vectors.length; c += 1) values[c] = (vectors[c]?.[i] ?? Number.NaN) as number;
-      rows.put(ids[i] as string, times[i] as number, values);
+      rows.put(ids[i] as string, times[i] as number, tiles[i] === 0 ? undefined : values);
     }
   }
 }

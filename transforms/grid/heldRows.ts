@@ -9,12 +9,15 @@ import { createTextKey } from './textKey.ts';
  */
 export interface HeldRows {
   /**
-   * Values of the entity's newest row with `as_of ≤ asOfMs` into `row` from `at` on; false when there is
-   * none. hot path
+   * Values of the entity's newest row with `as_of ≤ asOfMs` into `row` from `at` on; false, and nothing is
+   * written, when there is none or it is empty. hot path
    */
   read(id: string, asOfMs: number, target: { readonly row: Float64Array; readonly at: number }): boolean;
-  /** A row of an entity, in the order of `asOfMs` for each of them; `values` are copied from `from` on. */
-  put(id: string, asOfMs: number, values: ArrayLike<number>): void;
+  /**
+   * A row of an entity, in the order of `asOfMs` for each of them; one that says what the last one said is
+   * left out. `values` undefined: the entity has fallen empty.
+   */
+  put(id: string, asOfMs: number, values: Float64Array | undefined): void;
   /** Forgets rows that no look-up at or after this grid point can find. */
   forgetBefore(asOfMs: number): void;
   readonly entities: number;
@@ -27,16 +30,16 @@ export function createHeldRows(width: number): HeldRows {
   const key = createTextKey();
   const rows = createRowStore(width);
   const heads = createHeads();
+  const empty = new Float64Array(width).fill(EMPTY);
   return {
     read: (id, asOfMs, target) => {
       key.of(id);
       let row = heads.get(heads.find(key.high, key.low));
       while (row !== NONE && rows.asOfMs(row) > asOfMs) row = rows.before(row);
-      if (row === NONE) return false;
-      rows.copy(row, target);
-      return true;
+      return row !== NONE && rows.copy(row, target);
     },
-    put: (id, asOfMs, values) => {
+    put: (id, asOfMs, given) => {
+      const values = given ?? empty;
       heads.makeRoom();
       key.of(id);
       const slot = heads.find(key.high, key.low);
@@ -67,6 +70,8 @@ export function createHeldRows(width: number): HeldRows {
 // === Helpers ===
 
 const NONE = -1;
+/** The first value of a row that says that there is nothing: values are finite or NaN. */
+const EMPTY = Number.NEGATIVE_INFINITY;
 const FIRST_SLOTS = 1_024;
 
 /** The newest row of each key: open addressing, at most half full. */
@@ -131,20 +136,22 @@ function createRowStore(width: number) {
     copy: (row: number, target: { readonly row: Float64Array; readonly at: number }) => {
       const { values } = chunkOf(row);
       const from = offsetOf(row) + 1;
+      if (values[from] === EMPTY) return false;
       for (let i = 0; i < width; i += 1) target.row[target.at + i] = values[from + i] as number;
+      return true;
     },
-    set: (row: number, from: ArrayLike<number>) => {
+    set: (row: number, from: Float64Array) => {
       const { values } = chunkOf(row);
       const at = offsetOf(row) + 1;
       for (let i = 0; i < width; i += 1) values[at + i] = from[i] as number;
     },
-    equals: (row: number, others: ArrayLike<number>) => {
+    equals: (row: number, others: Float64Array) => {
       const { values } = chunkOf(row);
       const at = offsetOf(row) + 1;
       for (let i = 0; i < width; i += 1) if (!Object.is(values[at + i], others[i])) return false;
       return true;
     },
-    add: (made: { asOfMs: number; before: number; values: ArrayLike<number> }) => {
+    add: (made: { asOfMs: number; before: number; values: Float64Array }) => {
       const row = free.pop() ?? used++;
       if (row >> CHUNK_BITS === chunks.length)
         chunks.push({
