@@ -7,7 +7,7 @@ import type { ValidationReport } from './training/validationReport.ts';
 /** Everything about a version of a model beside its files; written once, never changed. */
 export interface ModelCard {
   readonly format: 1;
-  /** `<T as yyyymmddThhmmssZ>-<first 12 digits of the hash of the ONNX file and the extract>`. */
+  /** `<T as yyyymmddThhmmssZ>-<first 12 digits of the hash of the rest, but for createdAt>`. */
   readonly version: string;
   readonly createdAt: string;
   readonly data: TrainingData;

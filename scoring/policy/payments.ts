@@ -36,6 +36,6 @@ export const paymentScoring: ScoringContent = {
       event: 'event_id',
       className: "case label when 'fraud' then fraud_type when 'legitimate' then 'regular' end",
     },
-    floors: { recallAt1PercentFpr: 0.3, perClass: {}, minSupport: 30 },
+    floors: { recallAt1PercentFpr: 0.2, perClass: {}, minSupport: 30 },
   },
 };

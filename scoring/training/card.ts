@@ -31,10 +31,8 @@ export function modelFilesOf(xgboost: Xgboost, facts: CardFacts): ModelFiles {
   const sliceFacts = (name: 'training' | 'calibration' | 'validation') =>
     factsOf(slices[name], periods[name]);
   const rows = training.classes.length + calibration.classes.length + validation.classes.length;
-  const card: ModelCard = {
+  const content: Omit<ModelCard, 'version' | 'createdAt'> = {
     format: 1,
-    version: modelVersion(until, candidate.onnxHash, extract.hash),
-    createdAt: new Date(facts.createdMs).toISOString(),
     data: {
       release,
       until,
@@ -63,16 +61,18 @@ export function modelFilesOf(xgboost: Xgboost, facts: CardFacts): ModelFiles {
     },
     sampleRows: sampleRowsOf(xgboost, candidate.trees, validation),
   };
+  const createdAt = new Date(facts.createdMs).toISOString();
+  const card = { ...content, version: versionOf(content), createdAt };
   return { card, onnx: candidate.onnx, trees: candidate.trees };
 }
 
-/** `<T as yyyymmddThhmmssZ>-<12 digits of the hash of the ONNX file and the extract>`: order by name is by T. Pure. */
-export function modelVersion(until: string, onnxHash: string, extractHash: string): string {
-  const hash = createHash('sha256').update(`${onnxHash} ${extractHash}`).digest('hex');
-  return `${until.replace(/\.\d+/, '').replaceAll(/[-:]/g, '')}-${hash.slice(0, 12)}`;
-}
-
 // === Helpers ===
+
+/** Order by name is by T. The hash covers all of the card: other thresholds or gates are another version. */
+function versionOf(content: Omit<ModelCard, 'version' | 'createdAt'>): string {
+  const time = content.data.until.replace(/\.\d+/, '').replaceAll(/[-:]/g, '');
+  return `${time}-${createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 12)}`;
+}
 
 const SAMPLE_ROWS = 20;
 /** Fewer rows than this say nothing about a precision of 95 %. */
