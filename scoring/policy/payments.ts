@@ -29,6 +29,24 @@ export const paymentScoring: ScoringContent = {
     calibrationMs: 4 * DAY_MS,
     validationMs: 6 * DAY_MS,
     warmUpMs: 30 * DAY_MS,
-    labels: 'silver.labels',
+    labels: {
+      table: 'silver.labels',
+      knownAt: 'known_at',
+      view: 'silver.event_labels',
+      event: 'event_id',
+      className: "case label when 'fraud' then fraud_type when 'legitimate' then 'regular' end",
+    },
+    floors: {
+      recallAt1PercentFpr: 0.2,
+      // Far below what a sound model reaches: a type that sinks under them is no longer seen at all.
+      perClass: {
+        fraud_card_testing: 0.03,
+        fraud_money_laundering: 0.1,
+        fraud_promo_abuse: 0.05,
+        fraud_structuring: 0.03,
+        fraud_synthetic_identity: 0.15,
+      },
+      minSupport: 30,
+    },
   },
 };
