@@ -94,12 +94,7 @@ export function createStreamState(set: FeatureSet, view?: GoldView): StreamState
       readInputs(record, row);
       join(record);
     },
-    sweep: (arrivedAtMs) => {
-      const before = rings.size;
-      const cutMs = forgettableBefore(set, arrivedAtMs);
-      for (const [key, ring] of rings) if (!isHeld(ring, cutMs)) rings.delete(key);
-      return before - rings.size;
-    },
+    sweep: (arrivedAtMs) => forget(rings, forgettableBefore(set, arrivedAtMs)),
     gold,
     get keys() {
       return rings.size;
@@ -115,6 +110,12 @@ const MAX_REACH_MS = 86_400_000 + 15 * 60_000;
 interface Step {
   readonly isWindowed: boolean;
   readonly evaluate: (row: Float64Array, ring: Ring) => number;
+}
+
+function forget(rings: Map<string, Ring>, cutMs: number): number {
+  const before = rings.size;
+  for (const [key, ring] of rings) if (!isHeld(ring, cutMs)) rings.delete(key);
+  return before - rings.size;
 }
 
 function inFloat32(value: number): number {

@@ -1,3 +1,4 @@
+import { DECISION_ERRORS } from './errorCatalogDecisions.ts';
 import { GRID_ERRORS } from './errorCatalogGrid.ts';
 import { INGESTION_ERRORS } from './errorCatalogIngestion.ts';
 import { SCORING_ERRORS } from './errorCatalogScoring.ts';
@@ -341,6 +342,7 @@ const CATALOG = {
   },
   ...INGESTION_ERRORS,
   ...SCORING_ERRORS,
+  ...DECISION_ERRORS,
   ...GRID_ERRORS,
 } as const satisfies Record<string, ErrorDefinition>;
 
