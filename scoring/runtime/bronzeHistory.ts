@@ -53,7 +53,9 @@ export async function foldHistory(
     return { partition, afterMs: forgettableBefore(set, arrivedAtMs) - marginMs(set) };
   });
   const fromMs = Math.min(...cuts.map(({ afterMs }) => afterMs)) - AHEAD_MS;
-  const files = pruneFiles(snapshot, { [ARRIVAL_DATE]: { min: new Date(fromMs).toISOString().slice(0, 10) } });
+  const files = pruneFiles(snapshot, {
+    [ARRIVAL_DATE]: { min: new Date(fromMs).toISOString().slice(0, 10) },
+  });
   const columns = [...PLACE, '_error', '_arrived_at', set.source.eventTime, ...fieldsOf(history)];
   await using rows = await scan(lake, snapshot, { files, columns });
   const limits = cuts.map(({ partition, afterMs }) => {
