@@ -1,3 +1,4 @@
+import { answeredAppId } from '../ingestion/answered.ts';
 import { FILE_ID_PREFIX } from '../ingestion/progress.ts';
 import type { Lake } from '../lakehouse/lake.ts';
 import type { Snapshot } from '../lakehouse/snapshot.ts';
@@ -121,7 +122,7 @@ function checkPositions(
 ): void {
   for (const { position, start, ...place } of partitions) {
     const name = partitionName(place);
-    const noted = snapshot.txns.get(`${POSITION}${name}`) ?? start;
+    const noted = snapshot.txns.get(answeredAppId(place)) ?? start;
     if (noted === position) continue;
     violations.add('DECISIONS_POSITION', name, `decided up to ${position}, the position noted is ${noted}`);
   }
@@ -132,6 +133,7 @@ function checkPositions(
   }
 }
 
+/** What the ids of `answeredAppId` begin with. */
 const POSITION = 'score:';
 
 function unscoredOf({ sources, starts, decisions }: DecisionsCheck): DecisionsReport['unscored'] {
