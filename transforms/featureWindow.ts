@@ -22,18 +22,29 @@ export function compileSelect(selection: {
   readonly picked: Int32Array;
 }): WindowRead {
   const { windowMs, whereColumn = -1, matches, picked } = selection;
+  const [first = { column: -1, slot: 0 }, ...others] = matches;
   // hot path
   return ({ shape: { width }, values, capacity, head, count }, row, timeMs) => {
     const fromMs = timeMs - windowMs;
+    const { column } = first;
+    const wanted = row[first.slot];
+    const last = (capacity - 1) * width;
+    let at = ((head + count + capacity - 1) % capacity) * width;
     let found = 0;
-    for (let i = count - 1; i >= 0; i -= 1) {
-      const at = ((head + i) % capacity) * width;
+    for (let left = count; left > 0; left -= 1) {
       const time = values[at] as number;
-      if (!(fromMs <= time && time <= timeMs)) continue;
-      if (whereColumn > 0 && values[at + whereColumn] !== 1) continue;
-      if (matches.length > 0 && !isAlike(values, at, row, matches)) continue;
-      found += 1;
-      picked[found] = at;
+      if (
+        fromMs <= time &&
+        time <= timeMs &&
+        (column < 0 || values[at + column] === wanted) &&
+        (whereColumn < 0 || values[at + whereColumn] === 1) &&
+        (others.length === 0 || isAlike(values, at, row, others))
+      ) {
+        found += 1;
+        picked[found] = at;
+      }
+      // Not by a remainder: a division a record costs more than all the rest.
+      at = at === 0 ? last : at - width;
     }
     picked[0] = found;
   };
@@ -56,7 +67,7 @@ export function compileAggregate(
     case 'max':
       return (_, ring) => extreme(picked, ring, column, 1);
     case 'distinct': {
-      const seen = new Set<number>();
+      const seen = { few: new Float64Array(FEW), many: new Set<number>() };
       return (_, ring) => distinct(picked, ring, column, seen);
     }
     case 'sum':
@@ -100,14 +111,38 @@ function extreme(picked: Int32Array, { values }: Ring, column: number, sign: 1 |
   return best;
 }
 
+/** Up to here a walk over the distinct values is cheaper than a set. */
+const FEW = 24;
+
 /** hot path */
-function distinct(picked: Int32Array, { values }: Ring, column: number, seen: Set<number>): number {
-  seen.clear();
+function distinct(
+  picked: Int32Array,
+  { values }: Ring,
+  column: number,
+  { few, many }: { readonly few: Float64Array; readonly many: Set<number> },
+): number {
+  let count = 0;
   for (let i = 1; i <= (picked[0] as number); i += 1) {
     const value = values[(picked[i] as number) + column] as number;
-    if (!Number.isNaN(value)) seen.add(value);
+    if (Number.isNaN(value)) continue;
+    if (count === FEW) many.add(value);
+    else if (!isAmong(few, count, value)) {
+      few[count] = value;
+      count += 1;
+      if (count === FEW) fill(many, few);
+    }
   }
-  return seen.size;
+  return count < FEW ? count : many.size;
+}
+
+function isAmong(few: Float64Array, count: number, value: number): boolean {
+  for (let i = 0; i < count; i += 1) if (few[i] === value) return true;
+  return false;
+}
+
+function fill(many: Set<number>, few: Float64Array): void {
+  many.clear();
+  for (const value of few) many.add(value);
 }
 
 function presentIn(picked: Int32Array, { values }: Ring, column: number): number {

@@ -3,7 +3,7 @@ import { paymentContent } from '../../../infra/content.ts';
 import { openDuckdb } from '../../../infra/core/duckdb.ts';
 import { isFault } from '../../../infra/core/errorCatalog.ts';
 import { openFeatures } from '../../../infra/features.ts';
-import type { FeatureEntry, FeatureSource } from '../../../transforms/feature.ts';
+import { FEATURE_SETTINGS, type FeatureEntry, type FeatureSource } from '../../../transforms/feature.ts';
 import { OPERATIONS } from '../../../transforms/featureOperations.ts';
 import { buildFeatureSet, type FeatureParts } from '../../../transforms/featureSet.ts';
 
@@ -118,7 +118,7 @@ test('a hash changes with all that determines values, and with nothing else', ()
   expect([window[0] === count, window[1] === heavy, window[2] === pace]).toEqual([false, true, false]);
   const seed = hashes({ seeds: new Map([['rates', { ...RATES, hash: 'b' }]]) });
   expect([seed[0] === count, seed[1] === heavy, seed[2] === pace]).toEqual([true, true, false]);
-  const settings = hashes({ settings: { latenessMs: 1, ringRecords: 1_000 } });
+  const settings = hashes({ settings: { ...FEATURE_SETTINGS, latenessMs: 1 } });
   expect([settings[0] === count, settings[1] === heavy, settings[2] === pace]).toEqual([false, true, false]);
   const version = hashes({ contractVersion: 2 });
   expect(version.filter((hash, i) => hash === [count, heavy, pace][i])).toEqual([]);
