@@ -1,5 +1,6 @@
 import type { KafkaHeaders } from '../infra/core/kafkaGroup.ts';
 import { headersSize } from '../infra/core/kafkaHeaders.ts';
+import { Answered } from './answered.ts';
 import type { Decoder } from './decoder.ts';
 import type { BadRecord } from './judgement.ts';
 import { FIRST_BUFFER_BYTES, type LineFile, openLineFile } from './lineFile.ts';
@@ -44,6 +45,7 @@ export class BronzeBatch implements Disposable {
   readonly startedMs: number;
   readonly ranges = new Map<number, LandedRange>();
   readonly deadLetters: DeadLetter[] = [];
+  readonly answered: Answered;
   rows = 0;
   #letterBytes = 0;
   readonly #decoder: Decoder;
@@ -52,8 +54,15 @@ export class BronzeBatch implements Disposable {
   #dayNumber = Number.NaN;
   #day: DayOfLines | undefined;
 
-  constructor(options: { decoder: Decoder; scratchDir: string; startedMs: number }) {
+  /** @param options.answers see `Contract.answers` */
+  constructor(options: {
+    readonly decoder: Decoder;
+    readonly scratchDir: string;
+    readonly startedMs: number;
+    readonly answers?: string | undefined;
+  }) {
     this.#decoder = options.decoder;
+    this.answered = new Answered(options.answers);
     this.#scratchDir = options.scratchDir;
     this.startedMs = options.startedMs;
   }
@@ -76,6 +85,7 @@ export class BronzeBatch implements Disposable {
     this.rows += 1;
     if (judgement.kind === 'good') {
       file.writeMerged(headOf(record, judgement.rescued), judgement.json);
+      this.answered.add(judgement);
       return true;
     }
     file.writeText(badLine(record, judgement));

@@ -8,6 +8,7 @@ import type { Lake } from '../lakehouse/lake.ts';
 import { type DeltaField, widenSchema } from '../lakehouse/schema.ts';
 import type { Snapshot } from '../lakehouse/snapshot.ts';
 import { createTable, type LakeTable, withSchema } from '../lakehouse/table.ts';
+import { answeredTxns } from './answered.ts';
 import { ARRIVAL_DATE, bronzeFields, bronzeSelect } from './bronze.ts';
 import type { BronzeBatch, LandedRange } from './bronzeBatch.ts';
 import type { Contract } from './contract.ts';
@@ -72,7 +73,12 @@ export async function stageBatch(
  */
 export async function commitBatch(
   target: { readonly table: LakeTable; readonly contract: Contract },
-  batch: { readonly adds: readonly AddFile[]; readonly ranges: ReadonlyMap<number, LandedRange> },
+  batch: {
+    readonly adds: readonly AddFile[];
+    readonly ranges: ReadonlyMap<number, LandedRange>;
+    /** Next offsets of answered partitions, see `Answered`. */
+    readonly answered?: ReadonlyMap<string, number>;
+  },
   source: LandingSource,
 ): Promise<CommitResult> {
   const { table, contract } = target;
@@ -80,6 +86,12 @@ export async function commitBatch(
   const base = await table.snapshot();
   const metaData = evolution(base, contract)?.metaData;
   const place = { tableId: table.id, cluster: source.cluster, topic };
+  // Equality, not order: whoever has moved any of these offsets has landed our records, or lost them.
+  const landed = [...batch.ranges].map(([partition, { expected, to }]) => ({
+    appId: landingAppId(place, source.topicId, partition),
+    expected,
+    version: to,
+  }));
   return await table.commit({
     operation: 'STREAMING UPDATE',
     operationParameters: { outputMode: 'Append', queryId: table.id, epochId: randomUUID() },
@@ -87,12 +99,7 @@ export async function commitBatch(
     info: { landing: landingInfo(topic, source, batch.ranges) },
     base,
     adds: batch.adds,
-    // Equality, not order: whoever has moved any of these offsets has landed our records, or lost them.
-    txns: [...batch.ranges].map(([partition, { expected, to }]) => ({
-      appId: landingAppId(place, source.topicId, partition),
-      expected,
-      version: to,
-    })),
+    txns: [...landed, ...answeredTxns(base.txns, batch.answered ?? new Map())],
     reads: 'nothing',
     ...(metaData === undefined ? {} : { metaData }),
   });

@@ -56,4 +56,9 @@ export interface Contract {
   readonly rules: readonly ContractRule[];
   /** Partitions of the topic when Tidemark creates it, and of history landed from files. */
   readonly partitions: number;
+  /**
+   * The field that says which record this one answers: `<topic>:<topic id>:<partition>:<offset>`. The
+   * commit that holds the rows then also says how far each answered partition is (`answeredAppId`).
+   */
+  readonly answers?: string;
 }

@@ -88,7 +88,9 @@ async function landOnce(deps: LandFileDeps, run: Run): Promise<LandFileReport | 
   const counts = { landed: 0, bad: 0, already: 0 };
   // Only full batches: waiting costs nothing here.
   const limits = { ...deps.limits, intervalMs: Number.POSITIVE_INFINITY };
-  let batch = new BronzeBatch({ decoder, scratchDir: stagingDir, startedMs: 0 });
+  const newBatch = () =>
+    new BronzeBatch({ decoder, scratchDir: stagingDir, startedMs: 0, answers: contract.answers });
+  let batch = newBatch();
   try {
     for await (const { record, isLanded } of rowsToLand(file, contract, landed)) {
       if (isLanded) counts.already += 1;
@@ -97,7 +99,7 @@ async function landOnce(deps: LandFileDeps, run: Run): Promise<LandFileReport | 
       if ((await flush(deps, run, batch)) === 'conflict') return 'conflict';
       for (const [partition, { to }] of batch.ranges) landed.set(partition, to);
       batch[Symbol.dispose]();
-      batch = new BronzeBatch({ decoder, scratchDir: stagingDir, startedMs: 0 });
+      batch = newBatch();
       onProgress?.(counts.already + counts.landed + counts.bad, file.rows);
     }
     if ((await flush(deps, run, batch)) === 'conflict') return 'conflict';
@@ -170,7 +172,8 @@ async function flush(deps: LandFileDeps, run: Run, batch: BronzeBatch): Promise<
   // A crash before the commit leaves orphans; the next call starts from the txns of the last commit.
   const adds = await stageBatch(run, batch, { topicId, ingestedAtMs: lake.clock.nowMs() });
   const source = { cluster: kafka.cluster, topicId };
-  const result = await commitBatch(run, { adds, ranges: batch.ranges }, source);
+  const parts = { adds, ranges: batch.ranges, answered: batch.answered.next };
+  const result = await commitBatch(run, parts, source);
   lake.crashPoint('after-lake-commit');
   if (result.kind === 'committed') {
     const { rows, deadLetters } = batch;

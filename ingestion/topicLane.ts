@@ -186,8 +186,9 @@ export class TopicLane {
   }
 
   #buffer(): BronzeBatch {
-    const { decoder, scratchDir, clock } = this.#deps;
-    this.#current ??= new BronzeBatch({ decoder, scratchDir, startedMs: clock.nowMs() });
+    const { contract, decoder, scratchDir, clock } = this.#deps;
+    const { answers } = contract;
+    this.#current ??= new BronzeBatch({ decoder, scratchDir, startedMs: clock.nowMs(), answers });
     return this.#current;
   }
 
@@ -291,8 +292,9 @@ export class TopicLane {
     flush: { readonly generation: number; readonly startedMs: number },
   ): Promise<void> {
     const { contract, table, cluster, topicId, clock, log, crashPoint } = this.#deps;
-    const { ranges, rows, bytes, deadLetters } = batch;
-    const result = await commitBatch({ table, contract }, { adds, ranges }, { cluster, topicId });
+    const { ranges, answered, rows, bytes, deadLetters } = batch;
+    const parts = { adds, ranges, answered: answered.next };
+    const result = await commitBatch({ table, contract }, parts, { cluster, topicId });
     const fields = { topic: this.topic, rows, bytes, bad: deadLetters.length, files: adds.length };
     if (result.kind === 'conflict') {
       const { reason, winner } = result;

@@ -6,16 +6,20 @@ import { type AddFile, rowsOf } from '../lakehouse/actions.ts';
 import type { Lake } from '../lakehouse/lake.ts';
 import type { Snapshot } from '../lakehouse/snapshot.ts';
 import { type LakeTable, listTables, openTable } from '../lakehouse/table.ts';
+import { readStarts } from '../scoring/starts.ts';
 import { checkRows, type RowsCheck } from './bronzeRows.ts';
+import { checkDecisions, type DecisionsReport } from './decisionCoverage.ts';
 import { type ComparedPartition, compareWithKafka, type OffsetSource } from './kafkaEquality.ts';
 import { type ChainState, EMPTY_CHAIN, followChain, type LandedPartition } from './landingChain.ts';
 import { checkKeys, type KeyedTable } from './modelKeys.ts';
 import { checkReleases, type ReleasesChecked } from './releaseClosure.ts';
 import {
+  DECISIONS_SUBJECT,
   RELEASES_SUBJECT,
   readProgress,
   saveProgress,
   type VerifiedSubject,
+  type VerifyProgress,
   verifiedState,
 } from './verifyProgress.ts';
 import { collectViolations, type Violation, type ViolationSink } from './violations.ts';
@@ -25,8 +29,8 @@ import { collectViolations, type Violation, type ViolationSink } from './violati
  *
  * Steps: one snapshot of each bronze table first → the chain of its landing commits, from where it was
  * verified last → the rows of files that are new since then → set equality with what Kafka still has →
- * closure of the releases → uniqueness of the keys of models. What was clean is kept in `ops.verify`,
- * unless Kafka does not have its topic.
+ * decisions against records → closure of the releases → uniqueness of the keys of models. What was
+ * clean is kept in `ops.verify`, unless Kafka does not have its topic.
  */
 export interface VerifyDeps {
   readonly lake: Lake;
@@ -39,6 +43,8 @@ export interface VerifyRequest {
   /** Topics that land, by bronze table. */
   readonly topics: readonly { readonly topic: string; readonly table: string }[];
   readonly keyedTables: readonly KeyedTable[];
+  /** The bronze table of decisions; none: nothing decides. */
+  readonly decisions?: string;
   /** Forget what was verified before, and read all of it again. */
   readonly isFull?: boolean;
 }
@@ -65,6 +71,8 @@ export interface VerifyReport {
     readonly topicId: string;
     readonly records: number;
   }[];
+  /** Undefined while there is no table of decisions, or a data file is gone. */
+  readonly decisions: DecisionsReport | undefined;
   readonly releases: ReleasesChecked;
   readonly keyedTables: readonly string[];
 }
@@ -85,6 +93,8 @@ export async function verifyLake(deps: VerifyDeps, request: VerifyRequest): Prom
   const states = (await source?.states(topicsOf(request, tables))) ?? [];
   const incarnations: IncarnationReport[] = [];
   for (const table of tables) incarnations.push(...(await compareTable(deps, table, states)));
+  onProgress('decisions');
+  const decided = await verifyDecisions(lake, { name: request.decisions, tables, progress }, all);
   onProgress('releases');
   const releaseSink = countingSink(all);
   const releases = await checkReleases(lake, progress.get(RELEASES_SUBJECT)?.version ?? 0, releaseSink);
@@ -95,6 +105,8 @@ export async function verifyLake(deps: VerifyDeps, request: VerifyRequest): Prom
     const released = { subject: RELEASES_SUBJECT, version: releases.newest ?? 0, chain: EMPTY_CHAIN };
     const compared = tables.filter((table) => isInKafka(table, states));
     const subjects = [...compared.map(subjectOf), { ...released, violations: releaseSink.count }];
+    // Only where all else is clean: rows that are put right later want decisions too.
+    if (decided !== undefined) subjects.push({ ...decided.subject, violations: all.count });
     await saveProgress(lake, run, subjects);
   }
   return {
@@ -104,6 +116,7 @@ export async function verifyLake(deps: VerifyDeps, request: VerifyRequest): Prom
     violations: all.found,
     incarnations,
     unlanded: unlandedTopics(states, incarnations),
+    decisions: decided?.report,
     releases,
     keyedTables,
   };
@@ -171,6 +184,25 @@ async function compareTable(
     reports.push({ ...incarnation, kafka });
   }
   return reports;
+}
+
+async function verifyDecisions(
+  lake: Lake,
+  { name, tables, progress }: { name: string | undefined; tables: VerifiedTable[]; progress: VerifyProgress },
+  violations: ViolationSink,
+): Promise<{ report: DecisionsReport; subject: Omit<VerifiedSubject, 'violations'> } | undefined> {
+  const decisions = tables.find(({ snapshot }) => snapshot.table === name);
+  if (decisions === undefined || !tables.every(({ isReadable }) => isReadable)) return undefined;
+  const last = verifiedState(progress, DECISIONS_SUBJECT);
+  const { version } = decisions.snapshot;
+  const before = last.version > version ? EMPTY_CHAIN : last;
+  const starts = await readStarts(lake.store);
+  const { report, state } = await checkDecisions(
+    lake,
+    { decisions, sources: tables, starts, before },
+    violations,
+  );
+  return { report, subject: { subject: DECISIONS_SUBJECT, version, chain: state } };
 }
 
 function subjectOf({ snapshot, after, violations }: VerifiedTable): VerifiedSubject {

@@ -11,7 +11,10 @@ export const VERIFY_TABLE = 'ops.verify';
 /** The subject that stands for all releases. */
 export const RELEASES_SUBJECT = '_releases';
 
-/** One subject of a run of `verify`: a bronze table, or the releases. */
+/** The subject that stands for decisions against records. */
+export const DECISIONS_SUBJECT = '_decisions';
+
+/** One subject of a run of `verify`: a bronze table, the releases, the decisions. */
 export interface VerifiedSubject {
   readonly subject: string;
   /** Newest version of the table, or number of the release, that this run looked at. */

@@ -1,3 +1,4 @@
+import type { DecisionsReport } from './decisionCoverage.ts';
 import type { IncarnationReport, VerifyReport } from './verify.ts';
 
 /** The report with stable snake_case keys, for scripts. Pure. */
@@ -12,6 +13,7 @@ export function verifyJson(report: VerifyReport): object {
       partitions: partitionsOf(incarnation),
     })),
     unlanded: report.unlanded.map(({ topic, topicId, records }) => ({ topic, topic_id: topicId, records })),
+    decisions: report.decisions === undefined ? null : decisionsJson(report.decisions),
     releases: { checked: report.releases.checked, newest: report.releases.newest ?? null },
     keyed_tables: report.keyedTables,
   };
@@ -50,7 +52,40 @@ export function verifyRows(report: VerifyReport): { header: string[]; rows: stri
   return { header, rows };
 }
 
+/** One row an incarnation: the offsets that were to be decided, and what is. Pure. */
+export function decisionRows({ partitions, unscored }: DecisionsReport): {
+  header: string[];
+  rows: string[][];
+} {
+  const header = ['SCORED TOPIC', 'INCARNATION', 'DECIDED', 'COMPARED', 'LAG BEHIND LANDING'];
+  const scored = [...Map.groupBy(partitions, ({ topic, topicId }) => `${topic}@${topicId}`).values()];
+  const rows = scored.map((own) => [
+    own[0]?.topic ?? '',
+    shortId(own[0]?.topicId ?? ''),
+    `${sum(own.map((p) => p.position - p.start))} in ${own.length} partitions`,
+    `${sum(own.map((p) => p.to - p.from))} offsets`,
+    String(sum(own.map((p) => p.lag))),
+  ]);
+  for (const { topic, topicId } of unscored) rows.push([topic, shortId(topicId), 'not scored', '-', '-']);
+  return { header, rows };
+}
+
 // === Helpers ===
+
+function decisionsJson({ partitions, unscored }: DecisionsReport) {
+  return {
+    partitions: partitions.map(({ topic, topicId, partition, start, position, from, to, lag }) => ({
+      topic,
+      topic_id: topicId,
+      partition,
+      start,
+      position,
+      compared: { from, to },
+      lag,
+    })),
+    not_scored: unscored.map(({ topic, topicId }) => ({ topic, topic_id: topicId })),
+  };
+}
 
 function totalsOf({ table, topic, topicId, partitions, kafka }: IncarnationReport) {
   return {

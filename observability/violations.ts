@@ -17,6 +17,10 @@ export const VIOLATION_CODES = {
   KAFKA_MISSING: 'records that Kafka has are not in the table',
   KAFKA_UNKNOWN: 'the table has offsets that Kafka does not give',
   KAFKA_LOG_ENDS_EARLY: 'the progress lies beyond the end of the log in Kafka',
+  DECISIONS_MISSING: 'records that the scorer has passed have no decision',
+  DECISIONS_UNKNOWN: 'there are decisions about what is no record, or was not to be decided',
+  DECISIONS_MISPLACED: 'a decision is not in the partition of its record, or names none',
+  DECISIONS_POSITION: 'the position noted for the scorer is not that of the decisions',
   KEYS_DUPLICATED: 'a key that identifies a row is there more than once',
   RELEASE_NOT_CLOSED:
     'a released table was computed from another version of its source than the released one',

@@ -29,10 +29,26 @@ export async function claimStart(
   return said.offset;
 }
 
+/**
+ * Where the first scorer of a lake found the landing of each partition, by `partitionName`: said once, so
+ * that a first start that was cut short goes on with what it said. What is not in it came later (another
+ * incarnation, partition or topic) and is decided from its earliest record on.
+ */
+export async function claimFirstOffsets(
+  store: ObjectStore,
+  offsets: ReadonlyMap<string, number>,
+): Promise<ReadonlyMap<string, number>> {
+  await store.putIfAbsent(FIRST, Buffer.from(JSON.stringify(Object.fromEntries(offsets))));
+  const bytes = await store.read(FIRST);
+  if (bytes === undefined) throw new Error(`${FIRST} is gone`);
+  return new Map(Object.entries(firstFile.parse(JSON.parse(new TextDecoder().decode(bytes)))));
+}
+
 /** All starts by `partitionName`. */
 export async function readStarts(store: ObjectStore): Promise<ReadonlyMap<string, number>> {
   const starts = new Map<string, number>();
   for await (const { key } of store.list(STARTS)) {
+    if (key === FIRST) continue;
     const start = await readStart(store, key);
     if (start !== undefined) starts.set(partitionName(start), start.offset);
   }
@@ -42,6 +58,10 @@ export async function readStarts(store: ObjectStore): Promise<ReadonlyMap<string
 // === Helpers ===
 
 const STARTS = '_starts/';
+/** Names of topics hold no such directory: theirs have an `@`. */
+const FIRST = `${STARTS}first.json`;
+
+const firstFile = z.record(z.string(), z.number().int());
 
 const startFile = z.object({
   topic: z.string(),

@@ -1,7 +1,8 @@
+import { decisions } from '../../ingestion/contracts/decisions.ts';
 import { kafkaOffsets } from '../../observability/kafkaOffsets.ts';
 import { keyedTablesOf } from '../../observability/modelKeys.ts';
 import { type VerifyReport, verifyLake } from '../../observability/verify.ts';
-import { verifyJson, verifyRows } from '../../observability/verifyReport.ts';
+import { decisionRows, verifyJson, verifyRows } from '../../observability/verifyReport.ts';
 import { loadProject } from '../../transforms/project.ts';
 import { paymentContent } from '../content.ts';
 import { loadConfig } from '../core/config.ts';
@@ -22,7 +23,7 @@ export const registerVerify: RegisterCommand = (program) => {
   program
     .command('verify')
     .description(
-      'prove that nothing is lost or doubled between Kafka and the released tables; exit 1 if something is',
+      'prove that nothing is lost, doubled or undecided between Kafka and the released tables; exit 1 if something is',
     )
     .option('--json', 'print JSON')
     .option('--full', 'read everything again, also what was verified before')
@@ -57,13 +58,16 @@ async function runVerify(options: VerifyOptions): Promise<VerifyReport> {
   const keyedTables = keyedTablesOf(await loadProject(paymentContent.transformsDir));
   return await verifyLake(
     { lake, source, onProgress },
-    { topics, keyedTables, isFull: options.full === true },
+    { topics, keyedTables, decisions: decisions.table, isFull: options.full === true },
   );
 }
 
 function printReport(report: VerifyReport, isKafkaRead: boolean): void {
   const { header, rows } = verifyRows(report);
   if (rows.length > 0) console.log(alignColumns(header, rows));
+  const decided = report.decisions && decisionRows(report.decisions);
+  if (decided !== undefined && decided.rows.length > 0)
+    console.log(`\n${alignColumns(decided.header, decided.rows)}`);
   const { checked, newest } = report.releases;
   console.log(`\nreleases checked: ${checked}, newest: ${newest ?? 'none yet'}`);
   console.log(`unique by key: ${report.keyedTables.join(', ') || 'no released model yet'}`);

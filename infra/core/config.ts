@@ -42,6 +42,12 @@ const schema = z.object({
   TIDEMARK_GRID_KEEP: duration('3d'),
   TIDEMARK_GRID_GRACE: duration('15m'),
   TIDEMARK_GOLD_MAX_AGE: duration('6h'),
+  TIDEMARK_SCORE_GROUP: z.string().default('tidemark-score'),
+  TIDEMARK_SCORE_MAX_BATCH: z.coerce.number().int().min(1).max(10_000).default(256),
+  TIDEMARK_SCORE_MAX_WAIT: duration('5ms'),
+  TIDEMARK_SCORE_DEADLINE: duration('5s'),
+  TIDEMARK_SCORE_QUEUE: size('4MiB'),
+  TIDEMARK_SCORE_POLL: duration('2s'),
 
   TIDEMARK_DUCKDB_MEMORY: size('512MiB'),
   TIDEMARK_DUCKDB_THREADS: z.coerce.number().int().positive().default(1),
@@ -106,6 +112,7 @@ export function loadConfig(env: NodeJS.ProcessEnv) {
     },
     schedule: { transformsMs: e.TIDEMARK_SCHEDULE, compactionMs: e.TIDEMARK_COMPACTION_SCHEDULE },
     grid: gridOf(e),
+    score: scoreConfig(e),
     duckdb: { memoryBytes: e.TIDEMARK_DUCKDB_MEMORY, threads: e.TIDEMARK_DUCKDB_THREADS },
   });
 }
@@ -135,6 +142,19 @@ function gridOf(e: z.infer<typeof schema>) {
     graceMs: e.TIDEMARK_GRID_GRACE,
     /** Gold values older than this are missing. */
     goldMaxAgeMs: e.TIDEMARK_GOLD_MAX_AGE,
+  };
+}
+
+function scoreConfig(e: z.infer<typeof schema>) {
+  return {
+    groupId: e.TIDEMARK_SCORE_GROUP,
+    maxBatch: e.TIDEMARK_SCORE_MAX_BATCH,
+    maxWaitMs: e.TIDEMARK_SCORE_MAX_WAIT,
+    deadlineMs: e.TIDEMARK_SCORE_DEADLINE,
+    /** Bytes of records that wait for their decision; over it Kafka is not read. */
+    queueBytes: e.TIDEMARK_SCORE_QUEUE,
+    /** How often newer models and gold values are looked for. */
+    pollMs: e.TIDEMARK_SCORE_POLL,
   };
 }
 

@@ -46,11 +46,18 @@ export const SCORING_ERRORS = {
     message: 'the ONNX model does not load or does not fit: {detail}',
     remedy: 'use another version of the model; its file is damaged or was written by something else',
   },
-  TRAINING_NO_RELEASE: {
+  SCORING_NO_DECISIONS: {
     domain: 'user',
     retry: 'never',
-    message: 'there is no release to train on yet',
-    remedy: 'land data and run the transforms: tidemark run',
+    message: 'no contract says that it answers records, so decisions have no topic',
+    remedy: "set 'answers' in the contract of the topic of decisions, see ingestion/contract.ts",
+  },
+  SCORING_PARTITIONS: {
+    domain: 'user',
+    retry: 'never',
+    message: 'the topic {topic} has {partitions} partitions, but {decisions} only {available}',
+    remedy:
+      'give {decisions} at least {partitions} partitions: a decision goes to the partition of its record',
   },
   TRAINING_NOT_READY: {
     domain: 'user',
@@ -58,6 +65,12 @@ export const SCORING_ERRORS = {
     message: 'release {release} is not enough to train on as of {until}: {detail}',
     remedy:
       'land more history and run the transforms (tidemark run), or train as of another time with --until',
+  },
+  TRAINING_NO_RELEASE: {
+    domain: 'user',
+    retry: 'never',
+    message: 'there is no release to train on yet',
+    remedy: 'land data and run the transforms: tidemark run',
   },
   TRAINING_ROWS_INVALID: {
     domain: 'user',

@@ -22,7 +22,12 @@ export function planProcesses(config: Config): ProcessSpec[] {
       heldBackBy: paths.seedingFile,
     }),
     own(paths, {
-      ...{ name: 'jobs', nice: 10, needs: ['postgres'], where: 'silver, gold and features on schedule, training, alerts' },
+      ...{
+        name: 'jobs',
+        nice: 10,
+        needs: ['postgres'],
+        where: 'silver, gold and features on schedule, training, alerts',
+      },
       heldBackBy: paths.seedingFile,
     }),
     ...(config.demo ? [demo(paths)] : []),

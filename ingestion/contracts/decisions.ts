@@ -55,4 +55,5 @@ export const decisions: Contract = {
     { name: 'p_fraud_range', field: 'p_fraud', check: { min: 0, max: 1 } },
   ],
   partitions: 12,
+  answers: 'decision_id',
 };

@@ -15,6 +15,11 @@ export async function verifyContent(
   const keyedTables = keyedTablesOf(await loadProject(content.transformsDir));
   return await verifyLake(
     { lake, source: kafkaOffsets({ brokers, log: silentLog }) },
-    { topics: content.contracts.map(({ topic, table }) => ({ topic, table })), keyedTables, isFull: true },
+    {
+      topics: content.contracts.map(({ topic, table }) => ({ topic, table })),
+      keyedTables,
+      decisions: 'bronze.decisions',
+      isFull: true,
+    },
   );
 }

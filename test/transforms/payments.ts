@@ -1,4 +1,5 @@
 import { paymentContent } from '../../infra/content.ts';
+import { decisions } from '../../ingestion/contracts/decisions.ts';
 import { labels } from '../../ingestion/contracts/labels.ts';
 import { txEcommerce } from '../../ingestion/contracts/txEcommerce.ts';
 import { txFintech } from '../../ingestion/contracts/txFintech.ts';
@@ -109,7 +110,8 @@ export async function runAll(lake: Lake): Promise<RunReport> {
 
 /** Every topic's table without a record, so that no model waits for one. */
 export async function landNothing(lake: Lake): Promise<void> {
-  for (const contract of [txGaming, txFintech, txEcommerce, labels]) await landRecords(lake, contract, []);
+  for (const contract of [txGaming, txFintech, txEcommerce, labels, decisions])
+    await landRecords(lake, contract, []);
 }
 
 // === Helpers ===
