@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { classifyError } from '../core/errors.ts';
+import { registerAlerts } from './alerts.ts';
 import { registerClean } from './clean.ts';
 import { registerDown } from './down.ts';
 import { registerFeatures } from './features.ts';
@@ -34,6 +35,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerRelease,
   registerFeatures,
   registerTopics,
+  registerAlerts,
   registerVerify,
 ];
 

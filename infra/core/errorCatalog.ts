@@ -1,3 +1,4 @@
+import { ALERT_ERRORS } from './errorCatalogAlerts.ts';
 import { INGESTION_ERRORS } from './errorCatalogIngestion.ts';
 import { SCORING_ERRORS } from './errorCatalogScoring.ts';
 import { type ErrorDefinition, type ErrorDetails, TidemarkError } from './errors.ts';
@@ -338,6 +339,7 @@ const CATALOG = {
     message: 'another runner committed first in each of {tries} tries',
     remedy: 'let one runner finish, then run again; nothing is lost or doubled',
   },
+  ...ALERT_ERRORS,
   ...INGESTION_ERRORS,
   ...SCORING_ERRORS,
 } as const satisfies Record<string, ErrorDefinition>;
