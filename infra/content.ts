@@ -20,6 +20,10 @@ export interface Content {
   readonly scoring: ScoringContent;
 }
 
+/** Tables of the topics that Tidemark itself writes, whatever they are called in Kafka. */
+export const DECISIONS_TABLE = 'bronze.decisions';
+export const LABELS_TABLE = 'bronze.labels';
+
 /** The content that ships with Tidemark: three payment domains, their labels and decisions. */
 export const paymentContent: Content = {
   contracts: [txGaming, txFintech, txEcommerce, labels, decisions],

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { classifyError } from '../core/errors.ts';
+import { registerAlerts } from './alerts.ts';
 import { registerClean } from './clean.ts';
 import { registerDown } from './down.ts';
 import { registerFeatures } from './features.ts';
@@ -38,6 +39,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerTrain,
   registerModels,
   registerTopics,
+  registerAlerts,
   registerVerify,
 ];
 

@@ -35,6 +35,7 @@ const schema = z.object({
   TIDEMARK_FLUSH_ROWS: z.coerce.number().int().positive().default(100_000),
   TIDEMARK_SCHEDULE: duration('60s'),
   TIDEMARK_COMPACTION_SCHEDULE: duration('10m'),
+  TIDEMARK_ALERT_WINDOW: duration('1h'),
 
   TIDEMARK_GRID: duration('1h'),
   TIDEMARK_GRID_DELAY: duration('5m'),
@@ -113,6 +114,8 @@ export function loadConfig(env: NodeJS.ProcessEnv) {
     schedule: { transformsMs: e.TIDEMARK_SCHEDULE, compactionMs: e.TIDEMARK_COMPACTION_SCHEDULE },
     grid: gridOf(e),
     score: scoreConfig(e),
+    /** Decisions about one key within a window are one alert. */
+    alerts: { windowMs: e.TIDEMARK_ALERT_WINDOW },
     duckdb: { memoryBytes: e.TIDEMARK_DUCKDB_MEMORY, threads: e.TIDEMARK_DUCKDB_THREADS },
   });
 }

@@ -1,3 +1,4 @@
+import { ALERT_ERRORS } from './errorCatalogAlerts.ts';
 import { DECISION_ERRORS } from './errorCatalogDecisions.ts';
 import { GRID_ERRORS } from './errorCatalogGrid.ts';
 import { INGESTION_ERRORS } from './errorCatalogIngestion.ts';
@@ -340,6 +341,7 @@ const CATALOG = {
     message: 'another runner committed first in each of {tries} tries',
     remedy: 'let one runner finish, then run again; nothing is lost or doubled',
   },
+  ...ALERT_ERRORS,
   ...INGESTION_ERRORS,
   ...SCORING_ERRORS,
   ...DECISION_ERRORS,

@@ -1,11 +1,12 @@
 import type { Lake } from '../../lakehouse/lake.ts';
 import { optimizeTable } from '../../lakehouse/optimize.ts';
 import { listTables, openTable } from '../../lakehouse/table.ts';
+import { runAlerts } from '../../scoring/alerts/runAlerts.ts';
 import type { GridRunner } from '../../transforms/grid/runGrid.ts';
 import { isComplete } from '../../transforms/report.ts';
 import { runModels } from '../../transforms/run.ts';
 import { runSchedule } from '../../transforms/schedule.ts';
-import { type Content, paymentContent } from '../content.ts';
+import { type Content, DECISIONS_TABLE, paymentContent } from '../content.ts';
 import { systemClock } from '../core/clock.ts';
 import { armCrashPoint } from '../core/crashPoint.ts';
 import { type ProcessContext, runProcess } from '../core/lifecycle.ts';
@@ -17,7 +18,7 @@ import { openTransforms } from '../transforms.ts';
 /** Bronze stays readable by place; other tables keep the order in which their files were written. */
 const BRONZE_ORDER = '_partition, _offset';
 
-/** The work of the clock: transforms and compaction, scheduled in PostgreSQL. */
+/** The work of the clock, scheduled in PostgreSQL, and alerts beside it. */
 export async function runJobs(content: Content, { config, log, signal }: ProcessContext): Promise<void> {
   await using lake = await openLake(config, { log, crashPoint: armCrashPoint(config.crashAt) });
   const transforms = {
@@ -51,8 +52,31 @@ export async function runJobs(content: Content, { config, log, signal }: Process
     run: (stop: AbortSignal) => compactAll(lake, { log, signal: stop }),
   };
   const postgresUrl = config.postgres.url;
-  await runSchedule(
-    { postgresUrl, tasks: [transforms, grid, compaction], clock: systemClock, log },
+  await Promise.all([
+    runSchedule({ postgresUrl, tasks: [transforms, grid, compaction], clock: systemClock, log }, { signal }),
+    runAlertLoops(content, { config, log, signal }),
+  ]);
+}
+
+/** Alerts from decisions and verdicts to Kafka, where the content has decisions. */
+export async function runAlertLoops(
+  content: Content,
+  { config, log, signal }: ProcessContext,
+): Promise<void> {
+  const decisions = content.contracts.find(({ table }) => table === DECISIONS_TABLE);
+  if (decisions === undefined) return;
+  const { brokers, groupId } = config.kafka;
+  await runAlerts(
+    {
+      decisions,
+      brokers,
+      log,
+      postgresUrl: config.postgres.url,
+      groupId: `${groupId}-alerts`,
+      windowMs: config.alerts.windowMs,
+      clock: systemClock,
+      crashPoint: armCrashPoint(config.crashAt),
+    },
     { signal },
   );
 }

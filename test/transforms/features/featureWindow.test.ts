@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createRing, push } from '../../../transforms/featureRing.ts';
-import { compileAggregate, compileSelect } from '../../../transforms/featureWindow.ts';
+import { compileAggregate, compileWindow } from '../../../transforms/featureWindow.ts';
 
 const [TIME, VALUE] = [0, 1];
 
@@ -10,11 +10,11 @@ function distinctOf(values: readonly number[]): number {
   const ring = createRing({ width: 2, maxRecords: 100 });
   for (const [i, value] of values.entries()) {
     const at = push(ring, Number.NEGATIVE_INFINITY);
-    ring.values.set([i, value], at);
+    ring.values[at] = i;
+    ring.values[VALUE * ring.capacity + at] = value;
   }
   const row = Float64Array.of(values.length);
-  const select = compileSelect({ windowMs: 1_000, whereColumn: undefined, matches: [], picked });
-  select(ring, row, values.length);
+  compileWindow(1_000, picked, undefined)(ring, row, values.length);
   return compileAggregate('distinct', { picked, column: VALUE, timeSlot: TIME })(row, ring);
 }
 
@@ -33,10 +33,11 @@ test('what was counted before is forgotten', () => {
   const ring = createRing({ width: 2, maxRecords: 100 });
   for (let i = 0; i < 60; i += 1) {
     const at = push(ring, Number.NEGATIVE_INFINITY);
-    ring.values.set([i, i], at);
+    ring.values[at] = i;
+    ring.values[VALUE * ring.capacity + at] = i;
   }
   const select = (windowMs: number) =>
-    compileSelect({ windowMs, whereColumn: undefined, matches: [], picked })(ring, Float64Array.of(59), 59);
+    compileWindow(windowMs, picked, undefined)(ring, Float64Array.of(59), 59);
   const found = [59, 4, 40, 0].map((windowMs) => {
     select(windowMs);
     return count(Float64Array.of(59), ring);
