@@ -90,7 +90,11 @@ export async function commitGridRows(
     base,
     adds,
     removes,
-    txns: Object.entries(moved).map(([appId, version]) => ({ appId, expected: base.txns.get(appId), version })),
+    txns: Object.entries(moved).map(([appId, version]) => ({
+      appId,
+      expected: base.txns.get(appId),
+      version,
+    })),
     reads: isFull ? 'table' : 'nothing',
     ...(isFull ? { metaData: withSchema(withDefinition(base.metadata, spec.definition), spec.fields) } : {}),
   });
@@ -108,5 +112,12 @@ export async function commitGridRows(
 
 /** The step of a table that is where it should be. */
 export function unchangedStep({ spec, base, doneMs }: GridTarget): GridStep {
-  return { table: spec.name, action: 'up to date', snapshot: base, fromMs: doneMs, rowsWritten: 0, seconds: 0 };
+  return {
+    table: spec.name,
+    action: 'up to date',
+    snapshot: base,
+    fromMs: doneMs,
+    rowsWritten: 0,
+    seconds: 0,
+  };
 }

@@ -5,7 +5,14 @@ import { scan } from '../../lakehouse/scan.ts';
 import type { Snapshot } from '../../lakehouse/snapshot.ts';
 import type { GoldEntity } from '../goldEntity.ts';
 import { martSql } from '../goldMarts.ts';
-import { commitGridRows, dateField, type GridStep, type GridTarget, openGridTable, unchangedStep } from './gridTable.ts';
+import {
+  commitGridRows,
+  dateField,
+  type GridStep,
+  type GridTarget,
+  openGridTable,
+  unchangedStep,
+} from './gridTable.ts';
 import { AS_OF_DATE, dateText, ENTITY_ID, heldFromAppId, VISIBLE_DATE } from './martTable.ts';
 
 /** Which rows a step adds to a mart. */
@@ -34,7 +41,10 @@ export async function bringMart(
   const target = await openGridTable(lake, {
     name: entity.martTable,
     description: `Values of the gold features of each ${entity.name}: the newest row at or before a grid point holds there.`,
-    fields: [...entity.martFields, dateField(AS_OF_DATE, 'UTC date of as_of; each day begins with every entity')],
+    fields: [
+      ...entity.martFields,
+      dateField(AS_OF_DATE, 'UTC date of as_of; each day begins with every entity'),
+    ],
     definition: entity.martHash,
     orderBy: `${ENTITY_ID}, as_of`,
   });
@@ -69,7 +79,8 @@ export function planMart(state: {
   const isNew = doneMs === undefined || doneMs < firstMs;
   const afterMs = isNew ? firstMs : doneMs;
   const midnights: number[] = [];
-  for (let ms = dayOf(afterMs) + DAY_MS; ms <= toMs; ms += DAY_MS) midnights.push(Math.ceil(ms / gridMs) * gridMs);
+  for (let ms = dayOf(afterMs) + DAY_MS; ms <= toMs; ms += DAY_MS)
+    midnights.push(Math.ceil(ms / gridMs) * gridMs);
   const heldFromMs = isNew ? firstMs : Math.max(state.heldFromMs ?? firstMs, dayOf(firstMs));
   return {
     isNew,

@@ -1,13 +1,21 @@
-import { fault } from '../../infra/core/errorCatalog.ts';
 import { type SqlSession, sqlName } from '../../infra/core/duckdb.ts';
+import { fault } from '../../infra/core/errorCatalog.ts';
 import type { Lake } from '../../lakehouse/lake.ts';
 import { scan } from '../../lakehouse/scan.ts';
 import type { Snapshot } from '../../lakehouse/snapshot.ts';
 import { openTable } from '../../lakehouse/table.ts';
 import type { GoldEntity } from '../goldEntity.ts';
-import { entityIdSql, tilesSql } from '../goldTiles.ts';
+import { entityIdSql } from '../goldLabels.ts';
+import { tilesSql } from '../goldTiles.ts';
 import type { Closing } from './closings.ts';
-import { commitGridRows, dateField, type GridStep, type GridTarget, openGridTable, unchangedStep } from './gridTable.ts';
+import {
+  commitGridRows,
+  dateField,
+  type GridStep,
+  type GridTarget,
+  openGridTable,
+  unchangedStep,
+} from './gridTable.ts';
 import { ENTITY_ID, VISIBLE_DATE } from './martTable.ts';
 import { openVisibleRows, visibleRanges } from './visibleRows.ts';
 
@@ -103,7 +111,7 @@ async function checkRows(
 ): Promise<void> {
   const rows = entity.feeds.map(
     (feed) =>
-      `select visible_from_ms as at_ms from ${fresh[feed.source.table]} where _error is null and ${entityIdSql(feed)} is not null`,
+      `select visible_from_ms as at_ms from ${fresh[feed.source.table]} where _error is null and ${entityIdSql(entity, feed)} is not null`,
   );
   const [found] = await session.rows(`
     with bronze as (select at_ms, count(*) as n from (${rows.join(' union all ')}) group by at_ms),
@@ -138,6 +146,9 @@ async function noteDifferences(lake: Lake, session: SqlSession, { base, spec }: 
     )`);
   const different = Number(row?.['n']);
   if (different > 0) {
-    lake.log.warn({ table: spec.name, different }, 'rows of tiles differ from those of the definition before');
+    lake.log.warn(
+      { table: spec.name, different },
+      'rows of tiles differ from those of the definition before',
+    );
   }
 }
