@@ -40,7 +40,7 @@ export async function makeHistory({ config, say }: UpDeps, signal: AbortSignal):
   return historyReport.parse(JSON.parse(made)).files;
 }
 
-/** Lands the files, runs the models once and lets the held-back processes go. Can be done again. */
+/** Lands the files, runs the models once, trains on them, and lets the held-back processes go. Can be done again. */
 export async function landFirstHistory(
   { config, say }: UpDeps,
   files: readonly HistoryFile[],
@@ -56,11 +56,27 @@ export async function landFirstHistory(
   };
   await Promise.all([lane(), lane()]);
   await runCli(['run'], signal);
-  say('silver and gold built from it');
+  say('silver, gold and feature marts built from it');
+  await trainFirstModel(say, signal);
   rmSync(stackPaths(config.homeDir).seedingFile, { force: true });
 }
 
 // === Helpers ===
+
+/** The gates are the gates: without a model that passes them, every decision is a review. */
+async function trainFirstModel(say: UpDeps['say'], signal: AbortSignal): Promise<void> {
+  say('training the first model on it');
+  const told = trainingReport.parse(JSON.parse(await runCli(['train', '--by', 'up', '--json'], signal)));
+  const { version, validation } = told.card;
+  const [precision, prevalence] = [validation.model.averagePrecision, validation.prevalence];
+  say(`model ${version}: average precision ${precision.toFixed(3)} where ${share(prevalence)} are fraud`);
+  if (told.promoted) say(`its gates passed: it is the champion`);
+  else say(`NOT promoted, so every decision will be a review: ${told.reason}`);
+}
+
+function share(of: number): string {
+  return `${(100 * of).toFixed(1)} %`;
+}
 
 /** No table of the landed layer has anything yet. */
 async function lakeIsEmpty(config: Config): Promise<boolean> {
@@ -71,3 +87,13 @@ async function lakeIsEmpty(config: Config): Promise<boolean> {
 
 /** What `simulate --history --json` prints, as far as it matters here. */
 const historyReport = z.object({ files: z.array(z.object({ topic: z.string(), path: z.string() })) });
+
+/** What `train --json` prints, likewise. */
+const trainingReport = z.object({
+  promoted: z.boolean(),
+  reason: z.string(),
+  card: z.object({
+    version: z.string(),
+    validation: z.object({ prevalence: z.number(), model: z.object({ averagePrecision: z.number() }) }),
+  }),
+});

@@ -70,6 +70,7 @@ test('up brings every process up and says where it is', () => {
     ['kafka', 'running', 0],
     ['postgres', 'running', 0],
     ['ingest', 'running', 0],
+    ['score', 'running', 0],
     ['jobs', 'running', 0],
   ]);
 });

@@ -28,14 +28,15 @@ test('services of somebody else are not started, and nobody waits for them', () 
   const plan = planProcesses(loadConfig(env));
   expect(plan.map(({ name, needs }) => [name, needs])).toEqual([
     ['ingest', []],
+    ['score', []],
     ['jobs', []],
   ]);
 });
 
-test('scheduled jobs yield to landing and to the services, and each need is in the plan', () => {
+test('scheduled jobs yield to landing, decisions and the services, and each need is in the plan', () => {
   const plan = planProcesses(loadConfig({}));
   const nice = Object.fromEntries(plan.map((spec) => [spec.name, spec.nice]));
-  expect(nice).toEqual({ kafka: 0, postgres: 0, ingest: 0, jobs: 10, demo: 5 });
+  expect(nice).toEqual({ kafka: 0, postgres: 0, ingest: 0, score: 0, jobs: 10, demo: 5 });
   const names = plan.map(({ name }) => name);
   for (const { needs } of plan) expect(names).toEqual(expect.arrayContaining([...needs]));
 });
