@@ -26,7 +26,7 @@ beforeAll(async () => {
     await run();
     history.push(await openGoldMarts(lake, deps.entities, { heldFromMs: 0 }));
   }
-});
+}, 120_000);
 afterAll(() => lake[Symbol.asyncDispose]());
 
 async function entities() {
