@@ -2,10 +2,12 @@ import { expect, test } from 'vitest';
 import { labels } from '../../../ingestion/contracts/labels.ts';
 import { txFintech } from '../../../ingestion/contracts/txFintech.ts';
 import { txGaming } from '../../../ingestion/contracts/txGaming.ts';
+import { newestRelease } from '../../../lakehouse/release.ts';
 import { scan } from '../../../lakehouse/scan.ts';
 import { openTable } from '../../../lakehouse/table.ts';
 import { closeGrid } from '../../../transforms/grid/closeGrid.ts';
 import { type Closing, createClosingReader, putClosing } from '../../../transforms/grid/closings.ts';
+import { createGridRunner } from '../../../transforms/grid/runGrid.ts';
 import { firstClosing, openVisibleRows, visibleRanges } from '../../../transforms/grid/visibleRows.ts';
 import { openTempLake, type TempLake, testClock } from '../../support/tempLake.ts';
 import { idOf, label, landLive, openTestGrid, purchase, transfer } from './gridWorld.ts';
@@ -235,4 +237,18 @@ test('rows of all tables that feed an entity count, labels when they and their e
     { entity_id: 'phone', hour: 0, visible: 20, n: 0, fraud: 1 },
     { entity_id: 'phone', hour: 10, visible: 20, n: 2, fraud: 0 },
   ]);
+});
+
+test('tiles that would count other rows than bronze has are not committed', async () => {
+  const clock = testClock(NOON + 2_000);
+  await using lake = await openTempLake(clock);
+  await transfers(lake, 0);
+  const { deps } = await openTestGrid(lake);
+  // As if a definition counted only rows with an instrument, which transfers have not.
+  const entities = deps.entities.map((entity) => ({
+    ...entity,
+    partials: entity.partials.map((one) => (one.column === 'n' ? { ...one, of: 'instrument_id' } : one)),
+  }));
+  await expect(createGridRunner({ ...deps, entities })()).rejects.toMatchObject({ code: 'GRID_ROWS_DIFFER' });
+  expect(await newestRelease(lake.store)).toBeUndefined();
 });
