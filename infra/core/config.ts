@@ -36,6 +36,7 @@ const schema = z.object({
   TIDEMARK_SCHEDULE: duration('60s'),
   TIDEMARK_COMPACTION_SCHEDULE: duration('10m'),
   TIDEMARK_ALERT_WINDOW: duration('1h'),
+  TIDEMARK_TRAIN_SCHEDULE: duration('24h'),
 
   TIDEMARK_GRID: duration('1h'),
   TIDEMARK_GRID_DELAY: duration('5m'),
@@ -111,7 +112,11 @@ export function loadConfig(env: NodeJS.ProcessEnv) {
       maxBytes: e.TIDEMARK_FLUSH_SIZE,
       maxRows: e.TIDEMARK_FLUSH_ROWS,
     },
-    schedule: { transformsMs: e.TIDEMARK_SCHEDULE, compactionMs: e.TIDEMARK_COMPACTION_SCHEDULE },
+    schedule: {
+      transformsMs: e.TIDEMARK_SCHEDULE,
+      compactionMs: e.TIDEMARK_COMPACTION_SCHEDULE,
+      trainingMs: e.TIDEMARK_TRAIN_SCHEDULE,
+    },
     grid: gridOf(e),
     score: scoreConfig(e),
     /** Decisions about one key within a window are one alert. */

@@ -1,106 +1,60 @@
 import type { Lake } from '../../lakehouse/lake.ts';
-import { optimizeTable } from '../../lakehouse/optimize.ts';
-import { listTables, openTable } from '../../lakehouse/table.ts';
-import { runAlerts } from '../../scoring/alerts/runAlerts.ts';
+import { openRegistry } from '../../scoring/registry.ts';
 import type { GridRunner } from '../../transforms/grid/runGrid.ts';
 import { isComplete } from '../../transforms/report.ts';
 import { runModels } from '../../transforms/run.ts';
-import { runSchedule } from '../../transforms/schedule.ts';
-import { type Content, DECISIONS_TABLE, paymentContent } from '../content.ts';
+import { runSchedule, type ScheduledTask } from '../../transforms/schedule.ts';
+import { runAlertLoops } from '../alerts.ts';
+import { compactAll } from '../compaction.ts';
+import { type Content, paymentContent } from '../content.ts';
 import { systemClock } from '../core/clock.ts';
 import { armCrashPoint } from '../core/crashPoint.ts';
 import { type ProcessContext, runProcess } from '../core/lifecycle.ts';
-import type { Logger } from '../core/ports.ts';
 import { openGrid } from '../grid.ts';
 import { openLake } from '../lake.ts';
+import { trainingTask } from '../trainingTask.ts';
 import { openTransforms } from '../transforms.ts';
 
-/** Bronze stays readable by place; other tables keep the order in which their files were written. */
-const BRONZE_ORDER = '_partition, _offset';
-
 /** The work of the clock, scheduled in PostgreSQL, and alerts beside it. */
-export async function runJobs(content: Content, { config, log, signal }: ProcessContext): Promise<void> {
+export async function runJobs(content: Content, context: ProcessContext): Promise<void> {
+  const { config, log, signal } = context;
   await using lake = await openLake(config, { log, crashPoint: armCrashPoint(config.crashAt) });
-  const transforms = {
-    name: 'transforms',
-    everyMs: config.schedule.transformsMs,
-    run: async (stop: AbortSignal) => {
-      // Models are read at each run: an edited file counts from the next one on.
-      const deps = await openTransforms(lake, content, log);
-      const report = await runModels(deps, { signal: stop });
-      log.info(
-        { outcome: report.outcome, release: report.release, complete: isComplete(report) },
-        'run done',
-      );
+  const tasks = [
+    transformsTask(lake, content, context),
+    gridTask(lake, content, context),
+    {
+      name: 'compaction',
+      everyMs: config.schedule.compactionMs,
+      run: (stop: AbortSignal) => compactAll(lake, { log, signal: stop }),
     },
-  };
-  // One for all steps: it remembers the closings that it has read.
-  let runGrid: GridRunner | undefined;
-  const grid = {
-    name: 'grid',
-    // Looking whether a grid point is due costs a listing.
-    everyMs: Math.min(config.grid.gridMs / 2, 30_000),
-    run: async (stop: AbortSignal) => {
-      runGrid ??= await openGrid(lake, content, config);
-      const { outcome, release, closedToMs = null } = await runGrid({ signal: stop });
-      if (outcome === 'published') log.info({ release, closedToMs }, 'grid point published');
-    },
-  };
-  const compaction = {
-    name: 'compaction',
-    everyMs: config.schedule.compactionMs,
-    run: (stop: AbortSignal) => compactAll(lake, { log, signal: stop }),
-  };
-  const postgresUrl = config.postgres.url;
+    trainingTask({ registry: openRegistry(lake), clock: systemClock, log }, config.schedule),
+  ];
   await Promise.all([
-    runSchedule({ postgresUrl, tasks: [transforms, grid, compaction], clock: systemClock, log }, { signal }),
-    runAlertLoops(content, { config, log, signal }),
+    runSchedule({ postgresUrl: config.postgres.url, tasks, clock: systemClock, log }, { signal }),
+    runAlertLoops(content, context),
   ]);
 }
 
-/** Alerts from decisions and verdicts to Kafka, where the content has decisions. */
-export async function runAlertLoops(
-  content: Content,
-  { config, log, signal }: ProcessContext,
-): Promise<void> {
-  const decisions = content.contracts.find(({ table }) => table === DECISIONS_TABLE);
-  if (decisions === undefined) return;
-  const { brokers, groupId } = config.kafka;
-  await runAlerts(
-    {
-      decisions,
-      brokers,
-      log,
-      postgresUrl: config.postgres.url,
-      groupId: `${groupId}-alerts`,
-      windowMs: config.alerts.windowMs,
-      clock: systemClock,
-      crashPoint: armCrashPoint(config.crashAt),
-    },
-    { signal },
-  );
+function transformsTask(lake: Lake, content: Content, { config, log }: ProcessContext): ScheduledTask {
+  const run = async (stop: AbortSignal) => {
+    // Models are read at each run: an edited file counts from the next one on.
+    const report = await runModels(await openTransforms(lake, content, log), { signal: stop });
+    const { outcome, release } = report;
+    log.info({ outcome, release, complete: isComplete(report) }, 'run done');
+  };
+  return { name: 'transforms', everyMs: config.schedule.transformsMs, run };
 }
 
-/** Gathers the small files of every table, one after the other; throws the first failure after the last table. */
-export async function compactAll(
-  lake: Lake,
-  { log, signal }: { log: Logger; signal: AbortSignal },
-): Promise<void> {
-  const failures: unknown[] = [];
-  for (const name of await listTables(lake)) {
-    try {
-      const table = await openTable(lake, name);
-      if (table === undefined) continue;
-      const order = name.startsWith('bronze.') ? { orderBy: BRONZE_ORDER } : {};
-      const { filesBefore, filesAfter } = await optimizeTable(lake, table, { ...order, signal });
-      if (filesBefore > 0) log.info({ table: name, filesBefore, filesAfter }, 'compacted');
-    } catch (error) {
-      signal.throwIfAborted();
-      log.warn({ table: name, err: error }, 'not compacted; the other tables are');
-      failures.push(error);
-    }
-  }
-  if (failures.length > 0) throw failures[0];
+function gridTask(lake: Lake, content: Content, { config, log }: ProcessContext): ScheduledTask {
+  // One for all steps: it remembers the closings that it has read.
+  let runGrid: GridRunner | undefined;
+  const run = async (stop: AbortSignal) => {
+    runGrid ??= await openGrid(lake, content, config);
+    const { outcome, release, closedToMs = null } = await runGrid({ signal: stop });
+    if (outcome === 'published') log.info({ release, closedToMs }, 'grid point published');
+  };
+  // Looking whether a grid point is due costs a listing.
+  return { name: 'grid', everyMs: Math.min(config.grid.gridMs / 2, 30_000), run };
 }
 
 if (import.meta.main) {

@@ -36,6 +36,8 @@ export const paymentScoring: ScoringContent = {
       event: 'event_id',
       className: "case label when 'fraud' then fraud_type when 'legitimate' then 'regular' end",
     },
+    // The best of nine settings by AP on the calibration slice of 60 simulated days: .595; as usual .548.
+    trees: { learningRate: 0.1, minChildWeight: 5, subsample: 0.8 },
     floors: {
       recallAt1PercentFpr: 0.2,
       // Far below what a sound model reaches: a type that sinks under them is no longer seen at all.

@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { compactAll } from '../../infra/compaction.ts';
 import { systemClock } from '../../infra/core/clock.ts';
-import { compactAll } from '../../infra/processes/jobs.ts';
 import { openTable } from '../../lakehouse/table.ts';
 import { createTableLike, openTempLake, silentLog, stageRows, type TempLake } from '../support/tempLake.ts';
 

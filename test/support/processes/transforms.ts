@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { compactAll } from '../../../infra/compaction.ts';
 import { armCrashPoint } from '../../../infra/core/crashPoint.ts';
 import { runProcess } from '../../../infra/core/lifecycle.ts';
 import { openLake } from '../../../infra/lake.ts';
-import { compactAll } from '../../../infra/processes/jobs.ts';
 import { openTransforms } from '../../../infra/transforms.ts';
 import { runModels } from '../../../transforms/run.ts';
 import { contentOf } from '../testContent.ts';

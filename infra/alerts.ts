@@ -1,0 +1,28 @@
+import { runAlerts } from '../scoring/alerts/runAlerts.ts';
+import { type Content, DECISIONS_TABLE } from './content.ts';
+import { systemClock } from './core/clock.ts';
+import { armCrashPoint } from './core/crashPoint.ts';
+import type { ProcessContext } from './core/lifecycle.ts';
+
+/** Alerts from decisions and verdicts to Kafka until the signal, where the content has decisions. */
+export async function runAlertLoops(
+  content: Content,
+  { config, log, signal }: ProcessContext,
+): Promise<void> {
+  const decisions = content.contracts.find(({ table }) => table === DECISIONS_TABLE);
+  if (decisions === undefined) return;
+  const { brokers, groupId } = config.kafka;
+  await runAlerts(
+    {
+      decisions,
+      brokers,
+      log,
+      postgresUrl: config.postgres.url,
+      groupId: `${groupId}-alerts`,
+      windowMs: config.alerts.windowMs,
+      clock: systemClock,
+      crashPoint: armCrashPoint(config.crashAt),
+    },
+    { signal },
+  );
+}
