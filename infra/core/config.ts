@@ -35,6 +35,7 @@ const schema = z.object({
   TIDEMARK_FLUSH_ROWS: z.coerce.number().int().positive().default(100_000),
   TIDEMARK_SCHEDULE: duration('60s'),
   TIDEMARK_COMPACTION_SCHEDULE: duration('10m'),
+  TIDEMARK_TRAIN_SCHEDULE: duration('24h'),
 
   TIDEMARK_GRID: duration('1h'),
   TIDEMARK_GRID_DELAY: duration('5m'),
@@ -104,7 +105,11 @@ export function loadConfig(env: NodeJS.ProcessEnv) {
       maxBytes: e.TIDEMARK_FLUSH_SIZE,
       maxRows: e.TIDEMARK_FLUSH_ROWS,
     },
-    schedule: { transformsMs: e.TIDEMARK_SCHEDULE, compactionMs: e.TIDEMARK_COMPACTION_SCHEDULE },
+    schedule: {
+      transformsMs: e.TIDEMARK_SCHEDULE,
+      compactionMs: e.TIDEMARK_COMPACTION_SCHEDULE,
+      trainingMs: e.TIDEMARK_TRAIN_SCHEDULE,
+    },
     grid: gridOf(e),
     duckdb: { memoryBytes: e.TIDEMARK_DUCKDB_MEMORY, threads: e.TIDEMARK_DUCKDB_THREADS },
   });
