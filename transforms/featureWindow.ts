@@ -1,7 +1,10 @@
 import type { Aggregation } from './feature.ts';
 import type { Ring } from './featureRing.ts';
 
-/** Finds the records of one selection for an event at `timeMs` whose inputs are in `row`. */
+/** Records of a ring: how many, then their places in its columns, newest first. */
+export type Picked = Int32Array;
+
+/** One step for an event at `timeMs` whose inputs are in `row`; steps are made in the order of compilation. */
 export type WindowRead = (ring: Ring, row: Float64Array, timeMs: number) => void;
 
 /** A column of the ring that has to equal a slot of the event's row; nothing equals what is missing. */
@@ -10,56 +13,97 @@ interface Match {
   readonly slot: number;
 }
 
-/** Places in a ring: [0] is their number, the newest place comes first. */
-export type Picked = Int32Array;
-
-/** Compiles the choice by time alone. `among`: what a longer window picked; none: the whole ring. */
-export function compileWindow(windowMs: number, picked: Picked, among: Picked | undefined): WindowRead {
-  if (among === undefined) return compileWholeWindow(windowMs, picked);
+/** Picks the records of a window of time. */
+export function compileSpan(windowMs: number, picked: Picked): WindowRead {
   // hot path
-  return ({ values }, _row, timeMs) => {
+  return ({ values, capacity, head, count }, _, timeMs) => {
     const fromMs = timeMs - windowMs;
+    // Not by a remainder: a division a record costs more than all the rest.
+    let at = head + count >= capacity ? head + count - capacity : head + count;
     let found = 0;
-    for (let i = 1; i <= (among[0] as number); i += 1) {
-      const place = among[i] as number;
-      if ((values[place] as number) < fromMs) continue;
-      found += 1;
-      picked[found] = place;
+    for (let left = count; left > 0; left -= 1) {
+      at = at === 0 ? capacity - 1 : at - 1;
+      const time = values[at] as number;
+      if (fromMs <= time && time <= timeMs) {
+        found += 1;
+        picked[found] = at;
+      }
     }
     picked[0] = found;
   };
 }
 
-/** Compiles the choice among what a window picked. */
+/** Picks those records of a span for which a column is 1 and others equal the event's. */
 export function compileSelect(selection: {
-  readonly among: Picked;
-  /** Column of the ring that is 1 for records that count. */
+  readonly span: Picked;
   readonly whereColumn: number | undefined;
   readonly matches: readonly Match[];
   readonly picked: Picked;
 }): WindowRead {
-  const { among, whereColumn, matches, picked } = selection;
-  const filters = [
-    ...(whereColumn === undefined ? [] : [compileFilter(picked, whereColumn, () => 1)]),
-    ...matches.map(({ column, slot }) => compileFilter(picked, column, (row) => row[slot] as number)),
-  ];
+  const { span, whereColumn = -1, matches, picked } = selection;
+  const [{ column, slot } = { column: -1, slot: 0 }, ...others] = matches;
   // hot path
-  return (ring, row) => {
-    let from = among;
-    for (const filter of filters) {
-      filter(ring, row, from);
-      from = picked;
+  return ({ values, capacity }, row) => {
+    const wanted = row[slot];
+    const [from, where] = [column * capacity, whereColumn * capacity];
+    let found = 0;
+    for (let i = 1; i <= (span[0] as number); i += 1) {
+      const at = span[i] as number;
+      if (column > 0 && values[from + at] !== wanted) continue;
+      if (whereColumn > 0 && values[where + at] !== 1) continue;
+      if (others.length > 0 && !isAlike({ values, capacity, at }, row, others)) continue;
+      found += 1;
+      picked[found] = at;
     }
+    picked[0] = found;
   };
 }
 
-/** Compiles an aggregate over what a selection picked; `column` is the ring's. Sums are exact. */
+/** The exact sum of a column over what was picked, and how many values it has. */
+export interface Total {
+  readonly limbs: Limbs;
+  present: number;
+}
+
+/** Fills `total`, for all aggregates that need it. Exact for 1,000 whole numbers of 53 bits. */
+export function compileTotal(picked: Picked, column: number, total: Total): WindowRead {
+  // hot path
+  return ({ values, capacity }) => {
+    const from = column * capacity;
+    let [high, low, present] = [0, 0, 0];
+    for (let i = 1; i <= (picked[0] as number); i += 1) {
+      const value = values[from + (picked[i] as number)] as number;
+      if (Number.isNaN(value)) continue;
+      present += 1;
+      const upper = Math.floor(value / LIMB);
+      high += upper;
+      low += value - upper * LIMB;
+    }
+    total.limbs[0] = high;
+    total.limbs[1] = low;
+    total.present = present;
+  };
+}
+
+/** What an aggregate reads; `column` is the ring's. */
+export interface AggregateParts {
+  readonly picked: Picked;
+  readonly column: number;
+  readonly timeSlot: number;
+  /** Of the aggregates that `needsTotal` names. */
+  readonly total: Total | undefined;
+}
+
+/** Whether an aggregate stands on the total of its column. */
+export function needsTotal(aggregation: Aggregation): boolean {
+  return aggregation === 'sum' || aggregation === 'mean' || aggregation === 'sd';
+}
+
+/** Compiles an aggregate over what a selection picked. Sums are exact. */
 export function compileAggregate(
   aggregation: Aggregation,
-  window: { readonly picked: Picked; readonly column: number; readonly timeSlot: number },
+  { picked, column, timeSlot, total = { limbs: new Float64Array(2), present: 0 } }: AggregateParts,
 ): (row: Float64Array, ring: Ring) => number {
-  const { picked, column, timeSlot } = window;
-  const limbs: Limbs = new Float64Array(2);
   switch (aggregation) {
     case 'count':
       return () => picked[0] as number;
@@ -74,20 +118,11 @@ export function compileAggregate(
       return (_, ring) => distinct(picked, ring, column, seen);
     }
     case 'sum':
-      return (_, ring) => {
-        addUp(picked, ring, column, limbs);
-        return roundedOnce(limbs);
-      };
+      return () => roundedOnce(total.limbs);
     case 'mean':
-      return (_, ring) => {
-        addUp(picked, ring, column, limbs);
-        return roundedOnce(limbs) / presentIn(picked, ring, column);
-      };
+      return () => roundedOnce(total.limbs) / total.present;
     case 'sd':
-      return (_, ring) => {
-        addUp(picked, ring, column, limbs);
-        return standardDeviation(picked, ring, column, limbs);
-      };
+      return (_, ring) => standardDeviation(picked, ring, column, total);
   }
 }
 
@@ -98,44 +133,21 @@ const LIMB = 2 ** 32;
 /** A whole number as `[0]` · 2^32 + `[1]`, both exact. */
 type Limbs = Float64Array;
 
-function compileWholeWindow(windowMs: number, picked: Picked): WindowRead {
-  // hot path
-  return ({ values, capacity, head, count }, _row, timeMs) => {
-    const [fromMs, mask] = [timeMs - windowMs, capacity - 1];
-    let found = 0;
-    for (let i = count - 1; i >= 0; i -= 1) {
-      const place = (head + i) & mask;
-      const time = values[place] as number;
-      if (!(fromMs <= time && time <= timeMs)) continue;
-      found += 1;
-      picked[found] = place;
-    }
-    picked[0] = found;
-  };
-}
-
-/** Keeps those of `from` whose column equals what is wanted; nothing equals what is missing. */
-function compileFilter(picked: Picked, column: number, wantedOf: (row: Float64Array) => number) {
-  // hot path
-  return ({ values, capacity }: Ring, row: Float64Array, from: Picked): void => {
-    const [wanted, start, count] = [wantedOf(row), column * capacity, from[0] as number];
-    let found = 0;
-    for (let i = 1; i <= count; i += 1) {
-      const place = from[i] as number;
-      if (values[start + place] !== wanted) continue;
-      found += 1;
-      picked[found] = place;
-    }
-    picked[0] = found;
-  };
+function isAlike(
+  { values, capacity, at }: Pick<Ring, 'values' | 'capacity'> & { readonly at: number },
+  row: Float64Array,
+  matches: readonly Match[],
+): boolean {
+  for (const { column, slot } of matches) if (values[column * capacity + at] !== row[slot]) return false;
+  return true;
 }
 
 /** The largest (`sign` 1) or smallest (−1) value; NaN of none. hot path */
 function extreme(picked: Picked, { values, capacity }: Ring, column: number, sign: 1 | -1): number {
-  const start = column * capacity;
+  const from = column * capacity;
   let best = Number.NaN;
   for (let i = 1; i <= (picked[0] as number); i += 1) {
-    const value = values[start + (picked[i] as number)] as number;
+    const value = values[from + (picked[i] as number)] as number;
     if (Number.isNaN(value)) continue;
     if (Number.isNaN(best) || value * sign > best * sign) best = value;
   }
@@ -152,10 +164,10 @@ function distinct(
   column: number,
   { few, many }: { readonly few: Float64Array; readonly many: Set<number> },
 ): number {
-  const start = column * capacity;
+  const from = column * capacity;
   let count = 0;
   for (let i = 1; i <= (picked[0] as number); i += 1) {
-    const value = values[start + (picked[i] as number)] as number;
+    const value = values[from + (picked[i] as number)] as number;
     if (Number.isNaN(value)) continue;
     if (count === FEW) many.add(value);
     else if (!isAmong(few, count, value)) {
@@ -177,31 +189,6 @@ function fill(many: Set<number>, few: Float64Array): void {
   for (const value of few) many.add(value);
 }
 
-function presentIn(picked: Picked, { values, capacity }: Ring, column: number): number {
-  const start = column * capacity;
-  let present = 0;
-  for (let i = 1; i <= (picked[0] as number); i += 1) {
-    if (!Number.isNaN(values[start + (picked[i] as number)])) present += 1;
-  }
-  return present;
-}
-
-/** The sum, exact for 1,000 whole numbers of 53 bits. hot path */
-function addUp(picked: Picked, { values, capacity }: Ring, column: number, limbs: Limbs): void {
-  const start = column * capacity;
-  let high = 0;
-  let low = 0;
-  for (let i = 1; i <= (picked[0] as number); i += 1) {
-    const value = values[start + (picked[i] as number)] as number;
-    if (Number.isNaN(value)) continue;
-    const upper = Math.floor(value / LIMB);
-    high += upper;
-    low += value - upper * LIMB;
-  }
-  limbs[0] = high;
-  limbs[1] = low;
-}
-
 /** Rounded once: both summands are exact. */
 function roundedOnce(limbs: Limbs): number {
   return (limbs[0] as number) * LIMB + (limbs[1] as number);
@@ -210,15 +197,20 @@ function roundedOnce(limbs: Limbs): number {
 /** Squares of whole numbers up to here are exact doubles. */
 const MAX_ROOT = 94_906_265;
 
-/** √((n·Σx² − (Σx)²) / (n·(n − 1))): the difference is exact; NaN of fewer than two. `limbs` hold Σx. hot path */
-function standardDeviation(picked: Picked, { values, capacity }: Ring, column: number, limbs: Limbs): number {
-  const start = column * capacity;
-  let [high, low, n] = [0, 0, 0];
+/** √((n·Σx² − (Σx)²) / (n·(n − 1))): the difference is exact; NaN of fewer than two. hot path */
+function standardDeviation(
+  picked: Picked,
+  { values, capacity }: Ring,
+  column: number,
+  { limbs, present: n }: Total,
+): number {
+  if (n < 2) return Number.NaN;
+  const from = column * capacity;
+  let [high, low] = [0, 0];
   let large = 0n;
   for (let i = 1; i <= (picked[0] as number); i += 1) {
-    const value = values[start + (picked[i] as number)] as number;
+    const value = values[from + (picked[i] as number)] as number;
     if (Number.isNaN(value)) continue;
-    n += 1;
     if (Math.abs(value) > MAX_ROOT) {
       large += BigInt(value) * BigInt(value);
       continue;
@@ -228,7 +220,6 @@ function standardDeviation(picked: Picked, { values, capacity }: Ring, column: n
     high += upper;
     low += square - upper * LIMB;
   }
-  if (n < 2) return Number.NaN;
   const squares = large + BigInt(high) * BigInt(LIMB) + BigInt(low);
   const sum = BigInt(limbs[0] as number) * BigInt(LIMB) + BigInt(limbs[1] as number);
   const spread = BigInt(n) * squares - sum * sum;

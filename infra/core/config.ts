@@ -112,13 +112,9 @@ export function loadConfig(env: NodeJS.ProcessEnv) {
       maxBytes: e.TIDEMARK_FLUSH_SIZE,
       maxRows: e.TIDEMARK_FLUSH_ROWS,
     },
-    schedule: {
-      transformsMs: e.TIDEMARK_SCHEDULE,
-      compactionMs: e.TIDEMARK_COMPACTION_SCHEDULE,
-      trainingMs: e.TIDEMARK_TRAIN_SCHEDULE,
-    },
+    schedule: scheduleOf(e),
     grid: gridOf(e),
-    score: scoreConfig(e),
+    score: scoreOf(e),
     /** Decisions about one key within a window are one alert. */
     alerts: { windowMs: e.TIDEMARK_ALERT_WINDOW },
     duckdb: { memoryBytes: e.TIDEMARK_DUCKDB_MEMORY, threads: e.TIDEMARK_DUCKDB_THREADS },
@@ -137,6 +133,14 @@ export function parseDuration(text: string): number | undefined {
 
 // === Helpers ===
 
+function scheduleOf(e: z.infer<typeof schema>) {
+  return {
+    transformsMs: e.TIDEMARK_SCHEDULE,
+    compactionMs: e.TIDEMARK_COMPACTION_SCHEDULE,
+    trainingMs: e.TIDEMARK_TRAIN_SCHEDULE,
+  };
+}
+
 function gridOf(e: z.infer<typeof schema>) {
   return {
     /** How far apart the points are at which gold features are closed; also the length of tiles. */
@@ -153,7 +157,7 @@ function gridOf(e: z.infer<typeof schema>) {
   };
 }
 
-function scoreConfig(e: z.infer<typeof schema>) {
+function scoreOf(e: z.infer<typeof schema>) {
   return {
     groupId: e.TIDEMARK_SCORE_GROUP,
     maxBatch: e.TIDEMARK_SCORE_MAX_BATCH,
