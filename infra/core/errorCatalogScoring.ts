@@ -59,6 +59,19 @@ export const SCORING_ERRORS = {
     remedy:
       'give {decisions} at least {partitions} partitions: a decision goes to the partition of its record',
   },
+  TRAINING_NO_RELEASE: {
+    domain: 'user',
+    retry: 'never',
+    message: 'there is no release to train on yet',
+    remedy: 'land data and run the transforms: tidemark run',
+  },
+  TRAINING_NOT_READY: {
+    domain: 'user',
+    retry: 'never',
+    message: 'release {release} is not enough to train on as of {until}: {detail}',
+    remedy:
+      'land more history and run the transforms (tidemark run), or train as of another time with --until',
+  },
   TRAINING_ROWS_INVALID: {
     domain: 'user',
     retry: 'never',
