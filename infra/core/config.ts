@@ -35,6 +35,7 @@ const schema = z.object({
   TIDEMARK_FLUSH_ROWS: z.coerce.number().int().positive().default(100_000),
   TIDEMARK_SCHEDULE: duration('60s'),
   TIDEMARK_COMPACTION_SCHEDULE: duration('10m'),
+  TIDEMARK_TRAIN_SCHEDULE: duration('24h'),
 
   TIDEMARK_SCORE_GROUP: z.string().default('tidemark-score'),
   TIDEMARK_SCORE_MAX_BATCH: z.coerce.number().int().min(1).max(10_000).default(256),
@@ -110,8 +111,12 @@ export function loadConfig(env: NodeJS.ProcessEnv) {
       maxBytes: e.TIDEMARK_FLUSH_SIZE,
       maxRows: e.TIDEMARK_FLUSH_ROWS,
     },
-    schedule: { transformsMs: e.TIDEMARK_SCHEDULE, compactionMs: e.TIDEMARK_COMPACTION_SCHEDULE },
-    score: scoreConfig(e),
+    schedule: {
+      transformsMs: e.TIDEMARK_SCHEDULE,
+      compactionMs: e.TIDEMARK_COMPACTION_SCHEDULE,
+      trainingMs: e.TIDEMARK_TRAIN_SCHEDULE,
+    },
+    score: scoreOf(e),
     grid: gridOf(e),
     duckdb: { memoryBytes: e.TIDEMARK_DUCKDB_MEMORY, threads: e.TIDEMARK_DUCKDB_THREADS },
   });
@@ -129,7 +134,7 @@ export function parseDuration(text: string): number | undefined {
 
 // === Helpers ===
 
-function scoreConfig(e: z.infer<typeof schema>) {
+function scoreOf(e: z.infer<typeof schema>) {
   return {
     groupId: e.TIDEMARK_SCORE_GROUP,
     maxBatch: e.TIDEMARK_SCORE_MAX_BATCH,

@@ -146,8 +146,9 @@ function landingEnv(kind: string): Record<string, string> {
   return world.env('killed', { TIDEMARK_TEST_CONTENT, TIDEMARK_GROUP: `${world.prefix}${kind}` });
 }
 
-/** Models, and marts of nobody, so that models are asked. */
+/** A history that feeds windows and marts, and models. */
 async function prepare(name: string): Promise<void> {
+  await world.landHistory(name, seed + 1, 3_000);
   await using lake = await world.lake(name);
   const content = world.content();
   const run = await openGrid(lake, content, loadConfig(world.env(name)));
@@ -159,7 +160,7 @@ async function prepare(name: string): Promise<void> {
 
 /** Two busy domains; the third stays idle. */
 async function sendTraffic(ended: AbortSignal): Promise<number> {
-  const stream = traffic(seed, ['gaming', 'fintech'], 600);
+  const stream = traffic(seed);
   let sent = 0;
   for (; sent < EVENTS || !ended.aborted; sent += BURST) {
     await world.send(stream, BURST);

@@ -205,7 +205,7 @@ describe('on the wire', () => {
 
   test('what the pattern of the contract can read at once', async () => {
     const [decision] = await decideAll(amounts(5_000));
-    const members = Object.keys(decision ?? {});
+    const members = Object.keys(JSON.parse(encodeDecision(decision as Decision)));
     expect(members).toEqual(
       decisions.fields.map(({ name }) => name).filter((name) => members.includes(name)),
     );

@@ -17,7 +17,7 @@ import {
   unchangedStep,
 } from './gridTable.ts';
 import { ENTITY_ID, VISIBLE_DATE } from './martTable.ts';
-import { openVisibleRows, visibleRanges } from './visibleRows.ts';
+import { firstClosing, openVisibleRows, visibleRanges } from './visibleRows.ts';
 
 export interface TilesRequest {
   readonly entity: GoldEntity;
@@ -69,7 +69,7 @@ interface Work extends AsyncDisposable {
 }
 
 async function openWork(lake: Lake, { entity, closings, isFile }: TilesRequest): Promise<Work> {
-  const first = closings[0];
+  const first = firstClosing(closings);
   if (first === undefined) throw new Error('tiles need a closing');
   await using stack = new AsyncDisposableStack();
   const session = stack.use(await lake.duckdb.connect());
@@ -128,7 +128,7 @@ async function checkRows(
   });
 }
 
-/** A new partial leaves the old ones as they were; where a definition changed on purpose they differ. */
+/** A new partial leaves the old ones as they were; where a definition means something else they differ. */
 async function noteDifferences(lake: Lake, session: SqlSession, { base, spec }: GridTarget): Promise<void> {
   if (base.files.size === 0) return;
   const kept = base.schema.filter(({ name, type }) =>
