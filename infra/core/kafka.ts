@@ -129,11 +129,16 @@ export interface TopicReader extends AsyncDisposable {
   read(topics: readonly string[]): Promise<TopicState[]>;
 }
 
+export interface TopicTimes {
+  /** By partition, the offset of the first record that arrived at or after this time; the log's end where none has. */
+  offsetsAt(topic: string, timestampMs: number): Promise<ReadonlyMap<number, number>>;
+}
+
 /** The connection behind `fetchTopicStates`, for those who ask often. @throws KAFKA_UNAVAILABLE */
 export async function openTopicReader(
   brokers: readonly string[],
   { retries = PATIENT.retries }: { readonly retries?: number } = {},
-): Promise<TopicReader> {
+): Promise<TopicReader & TopicTimes> {
   await using stack = new AsyncDisposableStack();
   const ids = stack.use(openTopicIdReader({ brokers, clientId: 'tidemark-topics', retries }));
   const admin = kafkaClient({ brokers, clientId: 'tidemark-topics', retries }).admin({
@@ -160,6 +165,10 @@ export async function openTopicReader(
           return { topic, topicId: identities.get(topic)?.topicId ?? '', partitions };
         }),
       );
+    },
+    offsetsAt: async (topic, timestampMs) => {
+      const found = await reached(brokers, () => admin.fetchTopicOffsetsByTimestamp(topic, timestampMs));
+      return new Map(found.map(({ partition, offset }) => [partition, Number(offset)]));
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -10,6 +10,7 @@ import { createDecider } from '../decider.ts';
 import type { Registry } from '../registry.ts';
 import type { Policy } from '../scoringContent.ts';
 import { BatchLoop } from './batchLoop.ts';
+import { type HeldGold, undecidedSince } from './heldGold.ts';
 import { IdentityGuard } from './identityGuard.ts';
 import { Intake } from './intake.ts';
 import { ModelWatch } from './modelWatch.ts';
@@ -27,8 +28,8 @@ export interface ScoringDeps {
   readonly decisions: Contract;
   readonly policy: Policy;
   readonly registry: Pick<Registry, 'aliases' | 'load'>;
-  /** Follows newer gold values; called every `pollMs`, one call at a time. */
-  readonly refreshGold?: () => Promise<unknown>;
+  /** Its view is that of the sources. */
+  readonly gold: HeldGold;
   readonly kafka: { readonly brokers: readonly string[]; readonly cluster: string; readonly groupId: string };
   readonly limits: ScoringLimits;
   readonly log: Logger;
@@ -120,16 +121,21 @@ function wire(deps: ScoringDeps, wiring: Wiring): Running {
     ...{ sources: opened.sources, queueBytes: limits.queueBytes, settled: () => loop.settled() },
     plan: async (assigned) => {
       const now = await readTopicsNow(lake, reader, { topics: opened.all, cluster: kafka.cluster });
-      return await planTakeUp({ lake, ...opened, tail }, now, assigned);
+      const planned = await planTakeUp({ lake, ...opened, tail }, now, assigned);
+      await deps.gold.holdFrom(await undecidedSince(reader, planned, clock.nowMs()));
+      return planned;
     },
   });
   const upkeep = {
     ...{ intake, sources: opened.sources, reader, group, totals, clock, log, pollMs: limits.pollMs },
-    poll: async () => {
+    poll: async (caughtUpAtMs: number | undefined) => {
       await models.poll();
-      await deps.refreshGold?.();
+      await deps.gold.refresh(caughtUpAtMs);
     },
-    fields: () => ({ waiting: queue.size, keys: intake.keys, model: models.version }),
+    fields: () => {
+      const { keys } = intake;
+      return { waiting: queue.size, keys, goldBytes: deps.gold.bytes, model: models.version };
+    },
   };
   return { intake, loop, group, upkeep };
 }

@@ -22,8 +22,8 @@ export interface UpkeepParts {
   readonly reader: TopicReader;
   readonly group: Pick<GroupConsumer, 'commitOffsets'>;
   readonly totals: Totals;
-  /** What follows newer models and gold values. */
-  readonly poll: () => Promise<unknown>;
+  /** What follows newer models and gold values. All records that arrived before `caughtUpAtMs` are decided. */
+  readonly poll: (caughtUpAtMs: number | undefined) => Promise<unknown>;
   readonly pollMs: number;
   readonly fields: () => object;
   readonly clock: Clock;
@@ -35,12 +35,13 @@ export async function keepUp(parts: UpkeepParts, ended: AbortSignal): Promise<vo
   const { clock, pollMs, poll, totals, log, fields } = parts;
   const stalls = new StallWatch();
   const sweeping = { next: 0 };
+  const caughtUp: CaughtUp = { atMs: undefined };
   await Promise.all([
-    every(clock, { ms: WATCH_MS, ended }, () => watch(parts, stalls)),
+    every(clock, { ms: WATCH_MS, ended }, () => watch(parts, { stalls, caughtUp })),
     every(clock, { ms: OFFSETS_MS, ended }, () => tellOffsets(parts)),
     every(clock, { ms: SWEEP_MS, ended }, async () => sweepNext(parts.intake, sweeping)),
     every(clock, { ms: REPORT_MS, ended }, async () => totals.report(log, fields())),
-    every(clock, { ms: pollMs, ended }, poll),
+    every(clock, { ms: pollMs, ended }, () => poll(caughtUp.atMs)),
   ]);
 }
 
@@ -59,6 +60,10 @@ export async function tellOffsets({ intake, group, log }: UpkeepParts): Promise<
 
 // === Helpers ===
 
+interface CaughtUp {
+  atMs: number | undefined;
+}
+
 async function every(
   clock: Clock,
   { ms, ended }: { readonly ms: number; readonly ended: AbortSignal },
@@ -76,8 +81,13 @@ async function every(
 }
 
 /** Topics are looked at when they are idle too; a client that is stuck ends the process. */
-async function watch(parts: UpkeepParts, stalls: StallWatch): Promise<void> {
+async function watch(
+  parts: UpkeepParts,
+  { stalls, caughtUp }: { readonly stalls: StallWatch; readonly caughtUp: CaughtUp },
+): Promise<void> {
   const { intake, sources, clock } = parts;
+  const lookedMs = clock.nowMs();
+  let waiting = 0;
   const before = new Map(sources.map((source) => [source, positionsOf(intake, source)]));
   const states = await readStates(parts);
   if (states === undefined) return;
@@ -93,8 +103,10 @@ async function watch(parts: UpkeepParts, stalls: StallWatch): Promise<void> {
     // What retention takes now is decided from bronze at the next start; what waits here is in our hands.
     if (problem !== undefined && !isFault(problem, 'LANDING_RETENTION_OVERTOOK')) throw problem;
     const lag = lagOf(positions, state);
+    waiting += lag;
     stalls.look({ topic, accepted: intake.accepted(topic), isBusy: intake.isBusy, lag }, clock.nowMs());
   }
+  if (waiting === 0 && !intake.isBusy) caughtUp.atMs = lookedMs;
 }
 
 function positionsOf({ owned }: Intake, { contract }: OpenSource): ReadonlyMap<number, number> {
