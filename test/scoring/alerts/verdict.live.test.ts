@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { systemClock } from '../../../infra/core/clock.ts';
 import { loadConfig } from '../../../infra/core/config.ts';
 import { noCrash } from '../../../infra/core/crashPoint.ts';
+import { isFault } from '../../../infra/core/errorCatalog.ts';
 import { connectProducer, ensureTopics, partitionOf } from '../../../infra/core/kafka.ts';
 import type { Postgres } from '../../../infra/core/postgres.ts';
 import { openLake } from '../../../infra/lake.ts';
@@ -228,16 +229,18 @@ test('from a decision to silver.labels with the real processes, a change of mind
   for (const child of [...others, alerts]) expect((await child.ended).code, child.output()).toBe(0);
 }, 240_000);
 
-async function rowsOf(lake: Awaited<ReturnType<typeof openLake>>, sql: string): Promise<unknown[]> {
+async function rowsOf(lake: Awaited<ReturnType<typeof openLake>>, sql: string): Promise<unknown[][]> {
   await using gateway = await openSqlGateway(lake, {
     limits: { memoryBytes: 256 * 2 ** 20, threads: 1, timeoutMs: 30_000 },
   });
   try {
     await using answer = await gateway.query(sql);
-    const all: unknown[] = [];
+    const all: unknown[][] = [];
     for await (const chunk of answer.chunks) all.push(...chunk);
     return all;
-  } catch {
-    return []; // The table is not there yet.
+  } catch (error) {
+    // Nothing has landed yet.
+    if (isFault(error, 'SQL_NO_RELEASE') || isFault(error, 'SQL_TABLE_UNKNOWN')) return [];
+    throw error;
   }
 }
