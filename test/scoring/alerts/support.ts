@@ -8,9 +8,11 @@ import type { Postgres } from '../../../infra/core/postgres.ts';
 import type { Contract } from '../../../ingestion/contract.ts';
 import { decisions } from '../../../ingestion/contracts/decisions.ts';
 import { topicSpecs } from '../../../ingestion/landing.ts';
+import { groupDecisions } from '../../../scoring/alerts/alertGroups.ts';
 import { openAlertStore } from '../../../scoring/alerts/alertStore.ts';
+import { writeAlerts } from '../../../scoring/alerts/alertWrites.ts';
 import { runAlerts } from '../../../scoring/alerts/runAlerts.ts';
-import { type Decision, decisionId, REASON_CODES } from '../../../scoring/decision.ts';
+import { type Decision, decisionId, placeOf, REASON_CODES } from '../../../scoring/decision.ts';
 import { silentLog } from '../../support/tempLake.ts';
 
 export const HOUR_MS = 3_600_000;
@@ -97,6 +99,24 @@ export function recordOf(decision: Decision): OutgoingRecord {
 export async function send(topic: string, made: readonly Decision[]): Promise<void> {
   await using producer = await connectProducer({ brokers: brokers(), clientId: 'test', log: silentLog });
   await producer.send(topic, made.map(recordOf));
+}
+
+/** A store with alerts from these decisions, without Kafka. */
+export async function storeWith(url: string, made: readonly Decision[]): Promise<Postgres> {
+  const postgres = await openStore(url);
+  const seen = made.flatMap((alerting) => {
+    const place = placeOf(alerting.decision_id);
+    return place === undefined ? [] : [{ place, alerting, decidedAtMs: Date.parse(alerting.decided_at) }];
+  });
+  await postgres.withTransaction((tx) => writeAlerts(tx, groupDecisions(seen, HOUR_MS), HOUR_MS));
+  return postgres;
+}
+
+/** Reviews of one key. */
+export function reviews(count: number, rest: Partial<Decision> = {}): Decision[] {
+  return Array.from({ length: count }, (_, offset) =>
+    decisionOf({ partition: 0, offset }, { key: 'k', decision: 'review', risk_tier: 'high', ...rest }),
+  );
 }
 
 /** The loops of `jobs` in this process. */

@@ -13,18 +13,17 @@ import { openLake } from '../../../infra/lake.ts';
 import { labels } from '../../../ingestion/contracts/labels.ts';
 import { topicSpecs } from '../../../ingestion/landing.ts';
 import { openSqlGateway } from '../../../lakehouse/sqlGateway.ts';
-import { groupDecisions } from '../../../scoring/alerts/alertGroups.ts';
 import { listAlerts, showAlert } from '../../../scoring/alerts/alertReports.ts';
-import { KEPT_DECISIONS, writeAlerts } from '../../../scoring/alerts/alertWrites.ts';
+import { KEPT_DECISIONS } from '../../../scoring/alerts/alertWrites.ts';
 import { relayOnce } from '../../../scoring/alerts/outboxRelay.ts';
 import { recordVerdict, type VerdictInput } from '../../../scoring/alerts/verdict.ts';
-import { type Decision, placeOf } from '../../../scoring/decision.ts';
+import type { Decision } from '../../../scoring/decision.ts';
 import { paymentScoring } from '../../../scoring/policy/payments.ts';
 import { recordsOf } from '../../ingestion/liveLanding.ts';
 import { startChild } from '../../support/childProcess.ts';
 import { silentLog } from '../../support/tempLake.ts';
 import { contentOf } from '../../support/testContent.ts';
-import { brokers, decisionOf, freshDatabase, HOUR_MS, openStore, send } from './support.ts';
+import { brokers, freshDatabase, openStore, reviews as reviewsAt, send, storeWith } from './support.ts';
 
 const PATIENCE = { timeout: 120_000, interval: 200 };
 const AT = '2026-03-01T10:00:00.000Z';
@@ -37,24 +36,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-/** A store with alerts from these decisions, without Kafka. */
-async function storeWith(made: readonly Decision[]): Promise<Postgres> {
-  const postgres = await openStore(await freshDatabase());
-  const seen = made.flatMap((alerting) => {
-    const place = placeOf(alerting.decision_id);
-    return place === undefined ? [] : [{ place, alerting, decidedAtMs: Date.parse(alerting.decided_at) }];
-  });
-  await postgres.withTransaction((tx) => writeAlerts(tx, groupDecisions(seen, HOUR_MS), HOUR_MS));
-  return postgres;
-}
-
 function reviews(count: number, rest: Partial<Decision> = {}): Decision[] {
-  return Array.from({ length: count }, (_, offset) =>
-    decisionOf(
-      { partition: 0, offset },
-      { key: 'k', decision: 'review', risk_tier: 'high', decided_at: AT, ...rest },
-    ),
-  );
+  return reviewsAt(count, { decided_at: AT, ...rest });
 }
 
 function say(postgres: Postgres, input: Partial<VerdictInput>, topic = labels.topic) {
@@ -67,7 +50,7 @@ function outbox(postgres: Postgres): Promise<{ key: string; value: string }[]> {
 }
 
 test('a verdict closes the alert and puts one label of each event into the outbox', async () => {
-  await using postgres = await storeWith(reviews(3));
+  await using postgres = await storeWith(await freshDatabase(), reviews(3));
   const said = await say(postgres, { type: 'fraud_card_testing', note: 'same card' });
   expect(said).toMatchObject({ alert: 'A-000001', state: 'closed', notKept: 0 });
   const waiting = await outbox(postgres);
@@ -88,7 +71,7 @@ test('a verdict closes the alert and puts one label of each event into the outbo
 });
 
 test('the same again changes nothing; a change of mind is the next revision', async () => {
-  await using postgres = await storeWith(reviews(2));
+  await using postgres = await storeWith(await freshDatabase(), reviews(2));
   await say(postgres, { verdict: 'legitimate' });
   expect((await say(postgres, { verdict: 'legitimate' })).labels).toEqual([]);
   expect(await outbox(postgres)).toHaveLength(2);
@@ -99,14 +82,14 @@ test('the same again changes nothing; a change of mind is the next revision', as
 });
 
 test('an alert is open until fraud or legitimate was said about all of its events', async () => {
-  await using postgres = await storeWith(reviews(2));
+  await using postgres = await storeWith(await freshDatabase(), reviews(2));
   expect((await say(postgres, { verdict: 'unsure' })).state).toBe('open');
   expect((await say(postgres, { verdict: 'fraud', eventId: 'e0-0' })).state).toBe('open');
   expect((await say(postgres, { verdict: 'legitimate', eventId: 'e0-1' })).state).toBe('closed');
 });
 
 test('four verdicts at once about one event: four revisions at most, each once, and the newest is kept', async () => {
-  await using postgres = await storeWith(reviews(1));
+  await using postgres = await storeWith(await freshDatabase(), reviews(1));
   const types = ['fraud_card_testing', 'fraud_structuring', 'fraud_promo_abuse', 'fraud_gold_farming'];
   await Promise.all(types.map((type) => say(postgres, { type })));
   const said = (await outbox(postgres)).map(({ value }) => JSON.parse(value));
@@ -118,7 +101,7 @@ test('four verdicts at once about one event: four revisions at most, each once, 
 });
 
 test('what cannot be said is refused, and nothing is written', async () => {
-  await using postgres = await storeWith([
+  await using postgres = await storeWith(await freshDatabase(), [
     ...reviews(1),
     ...reviews(2, { key: 'other', reason_code: 'NO_MODEL' }).slice(1),
   ]);
@@ -138,13 +121,13 @@ test('what cannot be said is refused, and nothing is written', async () => {
 });
 
 test('an alert keeps a hundred decisions, and says about how many a verdict is not', async () => {
-  await using postgres = await storeWith(reviews(KEPT_DECISIONS + 30));
+  await using postgres = await storeWith(await freshDatabase(), reviews(KEPT_DECISIONS + 30));
   expect(await say(postgres, {})).toMatchObject({ notKept: 30, state: 'closed' });
   expect(await outbox(postgres)).toHaveLength(KEPT_DECISIONS);
 });
 
 test('sent again after a crash between send and mark; two relays at once send in turn', async () => {
-  await using postgres = await storeWith(reviews(4));
+  await using postgres = await storeWith(await freshDatabase(), reviews(4));
   const topic = `labels_${randomUUID()}`;
   await ensureTopics(brokers(), topicSpecs({ ...labels, topic }));
   await say(postgres, { verdict: 'fraud' }, topic);
