@@ -1,11 +1,12 @@
 import type { Lake } from '../../lakehouse/lake.ts';
 import { optimizeTable } from '../../lakehouse/optimize.ts';
 import { listTables, openTable } from '../../lakehouse/table.ts';
+import { readLandedVerdicts } from '../../scoring/alerts/restoreVerdicts.ts';
 import { runAlerts } from '../../scoring/alerts/runAlerts.ts';
 import { isComplete } from '../../transforms/report.ts';
 import { runModels } from '../../transforms/run.ts';
 import { runSchedule } from '../../transforms/schedule.ts';
-import { type Content, DECISIONS_TABLE, paymentContent } from '../content.ts';
+import { type Content, DECISIONS_TABLE, LABELS_TABLE, paymentContent } from '../content.ts';
 import { systemClock } from '../core/clock.ts';
 import { armCrashPoint } from '../core/crashPoint.ts';
 import { type ProcessContext, runProcess } from '../core/lifecycle.ts';
@@ -40,12 +41,13 @@ export async function runJobs(content: Content, { config, log, signal }: Process
   const postgresUrl = config.postgres.url;
   await Promise.all([
     runSchedule({ postgresUrl, tasks: [transforms, compaction], clock: systemClock, log }, { signal }),
-    runAlertLoops(content, { config, log, signal }),
+    runAlertLoops(lake, content, { config, log, signal }),
   ]);
 }
 
 /** Alerts from decisions and verdicts to Kafka, where the content has decisions. */
 export async function runAlertLoops(
+  lake: Lake,
   content: Content,
   { config, log, signal }: ProcessContext,
 ): Promise<void> {
@@ -61,7 +63,8 @@ export async function runAlertLoops(
       groupId: `${groupId}-alerts`,
       windowMs: config.alerts.windowMs,
       clock: systemClock,
-      crashPoint: armCrashPoint(config.crashAt),
+      crashPoint: lake.crashPoint,
+      readVerdicts: () => readLandedVerdicts(lake, LABELS_TABLE),
     },
     { signal },
   );

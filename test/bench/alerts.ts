@@ -64,6 +64,7 @@ const running = runAlerts(
     windowMs: 3_600_000,
     clock: systemClock,
     crashPoint: noCrash,
+    readVerdicts: async () => [],
   },
   { signal: controller.signal },
 );

@@ -15,8 +15,8 @@ import { runAlerts } from '../../../scoring/alerts/runAlerts.ts';
 import { type Decision, decisionId, placeOf, REASON_CODES } from '../../../scoring/decision.ts';
 import { silentLog } from '../../support/tempLake.ts';
 
-export const HOUR_MS = 3_600_000;
-export const SOURCE = { topic: 'src', topicId: 'aaaaaaaa-0000-4000-8000-000000000001' };
+const HOUR_MS = 3_600_000;
+const SOURCE = { topic: 'src', topicId: 'aaaaaaaa-0000-4000-8000-000000000001' };
 
 export function brokers(): string[] {
   return [inject('services').kafka];
@@ -132,6 +132,7 @@ export function startAlerts(postgresUrl: string, contract: Contract, windowMs = 
       clock: systemClock,
       log: silentLog,
       crashPoint: noCrash,
+      readVerdicts: async () => [],
     },
     { signal: controller.signal },
   );

@@ -111,7 +111,7 @@ test('what cannot be said is refused, and nothing is written', async () => {
   await expect(say(postgres, { type: 'fraud_x' })).rejects.toThrow("'fraud_x'");
   await expect(say(postgres, { alert: 99 })).rejects.toMatchObject({ code: 'ALERT_UNKNOWN' });
   await expect(say(postgres, { eventId: 'e9' })).rejects.toMatchObject({ code: 'ALERT_EVENT_UNKNOWN' });
-  const reasons = await listAlerts(postgres, { state: 'open', severity: undefined, limit: 9 });
+  const reasons = await openAlerts(postgres);
   const grouped = reasons.find((one) => one.grouped_by === 'reason');
   const number = Number(grouped?.id.slice(2));
   await expect(say(postgres, { alert: number })).rejects.toMatchObject({ code: 'ALERT_NEEDS_EVENT' });
@@ -153,7 +153,7 @@ test('sent again after a crash between send and mark; two relays at once send in
   }
 });
 
-test('from a decision to silver.labels with the real processes, a change of mind and a killed relay included', async () => {
+test('from a decision to silver.labels with the real processes, a killed relay, a change of mind and a lost PostgreSQL included', async () => {
   const spec = `payments:verdicts-${randomUUID()}.`;
   const content = contentOf(spec);
   const url = await freshDatabase();
@@ -172,9 +172,7 @@ test('from a decision to silver.labels with the real processes, a change of mind
   await send(topicOf('bronze.decisions'), made);
   const others = ['ingest', 'transforms'].map((name) => startChild(name, env));
   const doomed = startChild('alerts', { ...env, TIDEMARK_CRASH_AT: 'after-relay-send:1' });
-  await expect
-    .poll(() => listAlerts(postgres, { state: 'open', severity: undefined, limit: 9 }), PATIENCE)
-    .toHaveLength(1);
+  await expect.poll(() => openAlerts(postgres), PATIENCE).toHaveLength(1);
 
   const labelsContract = { ...labels, topic: topicOf('bronze.labels') };
   const deps = { postgres, classNames, labels: labelsContract, crashPoint: noCrash };
@@ -208,9 +206,30 @@ test('from a decision to silver.labels with the real processes, a change of mind
   for (const [event, partition] of places) {
     expect(partition).toBe(partitionOf(String(event), labelsContract.partitions));
   }
-  for (const child of [...others, alerts]) child.kill('SIGTERM');
-  for (const child of [...others, alerts]) expect((await child.ended).code, child.output()).toBe(0);
+
+  // PostgreSQL is lost with everything in it: alerts are made again, and revisions go on.
+  alerts.kill('SIGTERM');
+  expect((await alerts.ended).code, alerts.output()).toBe(0);
+  const newUrl = await freshDatabase();
+  await using fresh = await openStore(newUrl);
+  const again = startChild('alerts', { ...env, TIDEMARK_POSTGRES_URL: newUrl });
+  await expect.poll(() => fresh.query('select what from tidemark.restored'), PATIENCE).toHaveLength(1);
+  await expect.poll(() => openAlerts(fresh), PATIENCE).toHaveLength(1);
+  const said = { alert: 1, verdict: 'unsure', by: 'cho', eventId: 'e0-1' } as const;
+  await recordVerdict({ ...deps, postgres: fresh, nowMs: Date.now() }, said);
+  const last = () =>
+    rowsOf(
+      lake,
+      "select label, revision from silver.event_labels where event_id = 'e0-1' and source = 'verdict'",
+    );
+  await expect.poll(last, PATIENCE).toEqual([['unsure', 3]]);
+  for (const child of [...others, again]) child.kill('SIGTERM');
+  for (const child of [...others, again]) expect((await child.ended).code, child.output()).toBe(0);
 }, 240_000);
+
+function openAlerts(postgres: Postgres) {
+  return listAlerts(postgres, { state: 'open', severity: undefined, limit: 9 });
+}
 
 async function rowsOf(lake: Awaited<ReturnType<typeof openLake>>, sql: string): Promise<unknown[][]> {
   await using gateway = await openSqlGateway(lake, {
