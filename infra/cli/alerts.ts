@@ -136,9 +136,7 @@ async function adoptAction(): Promise<void> {
   const { brokers } = loadConfig(process.env).kafka;
   const { topic } = contractOf(DECISIONS_TABLE);
   const [state] = await fetchTopicStates(brokers, [topic], { retries: RETRIES });
-  if (state === undefined) {
-    throw fault('ALERTS_TOPIC_RECREATED', { topic, topicId: 'known', now: 'missing' });
-  }
+  if (state === undefined) throw fault('LANDING_TOPIC_GONE', { topic, topicId: 'unknown' });
   await using postgres = await openStore();
   const hasChanged = await adoptTopic(postgres, state);
   console.log(hasChanged ? `${topic}: alerts go on at the start of the log` : `${topic}: nothing to adopt`);
