@@ -1,11 +1,13 @@
+import type { Lake } from '../lakehouse/lake.ts';
+import { readLandedVerdicts } from '../scoring/alerts/restoreVerdicts.ts';
 import { runAlerts } from '../scoring/alerts/runAlerts.ts';
-import { type Content, DECISIONS_TABLE } from './content.ts';
+import { type Content, DECISIONS_TABLE, LABELS_TABLE } from './content.ts';
 import { systemClock } from './core/clock.ts';
-import { armCrashPoint } from './core/crashPoint.ts';
 import type { ProcessContext } from './core/lifecycle.ts';
 
 /** Alerts from decisions and verdicts to Kafka until the signal, where the content has decisions. */
 export async function runAlertLoops(
+  lake: Lake,
   content: Content,
   { config, log, signal }: ProcessContext,
 ): Promise<void> {
@@ -21,7 +23,8 @@ export async function runAlertLoops(
       groupId: `${groupId}-alerts`,
       windowMs: config.alerts.windowMs,
       clock: systemClock,
-      crashPoint: armCrashPoint(config.crashAt),
+      crashPoint: lake.crashPoint,
+      readVerdicts: () => readLandedVerdicts(lake, LABELS_TABLE),
     },
     { signal },
   );

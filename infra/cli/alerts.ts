@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { SEVERITIES, type Severity } from '../../scoring/alerts/alertPolicy.ts';
 import { listAlerts, showAlert } from '../../scoring/alerts/alertReports.ts';
-import { openAlertStore, parseAlertName } from '../../scoring/alerts/alertStore.ts';
+import { alertName, openAlertStore, parseAlertName } from '../../scoring/alerts/alertStore.ts';
 import { alertLines, alertsTable } from '../../scoring/alerts/alertTexts.ts';
 import { adoptTopic } from '../../scoring/alerts/progress.ts';
 import {
@@ -10,6 +10,7 @@ import {
   recordVerdict,
   VERDICTS,
   type Verdict,
+  type VerdictInput,
   type VerdictResult,
 } from '../../scoring/alerts/verdict.ts';
 import { DECISIONS_TABLE, LABELS_TABLE, paymentContent } from '../content.ts';
@@ -121,22 +122,21 @@ async function verdictAction(id: string, verdict: Verdict, options: VerdictOptio
   const deps = { postgres, labels, classNames, nowMs: Date.now(), crashPoint: noCrash };
   const result = await recordVerdict(deps, input);
   if (json) console.log(JSON.stringify(result));
-  else for (const line of linesOf(result, verdict)) console.log(line);
+  else for (const line of linesOf(result, input)) console.log(line);
 }
 
 async function closeAction(id: string, { by }: { by: string }): Promise<void> {
   await using postgres = await openStore();
-  await closeAlert(postgres, { alert: numberOf(id), by, nowMs: Date.now() });
-  console.log(`${id} is closed`);
+  const alert = numberOf(id);
+  await closeAlert(postgres, { alert, by, nowMs: Date.now() });
+  console.log(`${alertName(alert)} is closed`);
 }
 
 async function adoptAction(): Promise<void> {
   const { brokers } = loadConfig(process.env).kafka;
   const { topic } = contractOf(DECISIONS_TABLE);
   const [state] = await fetchTopicStates(brokers, [topic], { retries: RETRIES });
-  if (state === undefined) {
-    throw fault('ALERTS_TOPIC_RECREATED', { topic, topicId: 'known', now: 'missing' });
-  }
+  if (state === undefined) throw fault('LANDING_TOPIC_GONE', { topic, topicId: 'unknown' });
   await using postgres = await openStore();
   const hasChanged = await adoptTopic(postgres, state);
   console.log(hasChanged ? `${topic}: alerts go on at the start of the log` : `${topic}: nothing to adopt`);
@@ -159,16 +159,22 @@ function contractOf(table: string) {
   return contract;
 }
 
-function linesOf({ alert, state, labels, notKept }: VerdictResult, verdict: Verdict): string[] {
+function linesOf(
+  { alert, state, labels, notKept }: VerdictResult,
+  { verdict, type }: VerdictInput,
+): string[] {
   const revised = labels.filter(({ revision }) => revision > 1).length;
   const changes = revised === 0 ? '' : `, ${revised} of them replace what was said before`;
-  const kept =
-    notKept === 0 ? [] : [`  ${notKept} more decisions are counted but not kept: no label is about them`];
   return [
     `${alert}: ${verdict}; ${labels.length} labels on their way${changes}; the alert is ${state}`,
-    ...kept,
+    ...(notKept === 0
+      ? []
+      : [`  ${notKept} more decisions are counted but not kept: no label is about them`]),
+    ...(verdict !== 'fraud' || type !== undefined ? [] : [UNTYPED]),
   ];
 }
+
+const UNTYPED = '  say which fraud it was with --type: models learn classes, and cannot learn from this yet';
 
 function parseVerdict(text: string): Verdict {
   const verdict = VERDICTS.find((one) => one === text);

@@ -35,7 +35,7 @@ const schema = z.object({
   TIDEMARK_FLUSH_ROWS: z.coerce.number().int().positive().default(100_000),
   TIDEMARK_SCHEDULE: duration('60s'),
   TIDEMARK_COMPACTION_SCHEDULE: duration('10m'),
-  TIDEMARK_ALERT_WINDOW: duration('1h'),
+  TIDEMARK_ALERT_WINDOW: duration('1h').pipe(z.number().int().min(1_000)),
   TIDEMARK_TRAIN_SCHEDULE: duration('24h'),
 
   TIDEMARK_GRID: duration('1h'),

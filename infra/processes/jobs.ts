@@ -31,7 +31,7 @@ export async function runJobs(content: Content, context: ProcessContext): Promis
   ];
   await Promise.all([
     runSchedule({ postgresUrl: config.postgres.url, tasks, clock: systemClock, log }, { signal }),
-    runAlertLoops(content, context),
+    runAlertLoops(lake, content, context),
   ]);
 }
 

@@ -45,9 +45,9 @@ export async function consumeDecisions(deps: AlertConsumerDeps, signal: AbortSig
   };
   const decisions = { topic: state.topic, topicId: state.topicId, table: contract.table };
   const decoder = compileDecoder(contract);
-  const lane = new DecisionLane({ ...deps, decisions, decoder, topics, group, onFailure });
-  stack.defer(() => lane.close());
   const stop = AbortSignal.any([signal, ended.signal]);
+  const lane = new DecisionLane({ ...deps, decisions, decoder, topics, group, stop, onFailure });
+  stack.defer(() => lane.close());
   const running = { lane, group, topics, decisions, onFailure, stop };
   await Promise.race([failure.promise, run(deps, running)]);
 }

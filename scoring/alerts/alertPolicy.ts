@@ -3,13 +3,6 @@ import type { Decision } from '../decision.ts';
 
 /** What becomes an alert, what it is about and how much it matters. Pure. */
 
-/** One decision about one record, placed and checked, with its times in milliseconds since 1970 UTC. */
-export interface PlacedDecision {
-  readonly topic: string;
-  readonly decision: Decision;
-  readonly decidedAtMs: number;
-}
-
 /**
  * What an alert is about. A model's decisions are about the key. What no model decided is about the
  * reason: when a model is missing, a million keys are one case for somebody, not a million.
@@ -51,14 +44,15 @@ export function windowStartMs(decidedAtMs: number, windowMs: number): number {
 }
 
 /**
- * By key: the worst risk tier; at least high after a decline or from p_fraud .9 on; one step more from
- * ten decisions on. By reason: how many records no model decided (10, 100, 1,000).
+ * By key: a decline is critical; else one below the worst risk tier, one step more from p_fraud .5 on, and one
+ * more from five decisions on. By reason: how many records no model decided (10, 100, 1,000).
  */
 export function severityOf({ groupedBy, worstTier, maxPFraud, decisions, declines }: Weight): Severity {
   if (groupedBy === 'reason') return severityAt(UNDECIDED_STEPS.filter((least) => decisions >= least).length);
-  const isSevere = declines > 0 || (maxPFraud ?? 0) >= SEVERE_P_FRAUD;
-  const base = isSevere ? Math.max(worstTier, SEVERITIES.indexOf('high')) : worstTier;
-  return severityAt(decisions >= MANY_DECISIONS ? base + 1 : base);
+  if (declines > 0) return 'critical';
+  const isLikely = (maxPFraud ?? 0) >= LIKELY_P_FRAUD;
+  const areMany = decisions >= MANY_DECISIONS;
+  return severityAt(Math.max(0, worstTier - 1) + Number(isLikely) + Number(areMany));
 }
 
 export function tierRank(tier: Decision['risk_tier']): number {
@@ -75,8 +69,8 @@ export function storableText(text: string, characters: number): string {
 
 /** Four bytes a character at most: below the 2,704 bytes of an index entry. */
 const SUBJECT_CHARACTERS = 256;
-const SEVERE_P_FRAUD = 0.9;
-const MANY_DECISIONS = 10;
+const LIKELY_P_FRAUD = 0.5;
+const MANY_DECISIONS = 5;
 const UNDECIDED_STEPS = [10, 100, 1_000];
 
 /** Long texts are cut and told apart by their hash: what a producer sends must never stop the consumer. */

@@ -19,6 +19,8 @@ export interface DecisionLaneDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly crashPoint: CrashPoint;
+  /** Once aborted, nothing waits for Kafka any more. */
+  readonly stop: AbortSignal;
   /** What was pending is lost to this lane, and must be read again by another one. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -165,8 +167,8 @@ export class DecisionLane {
   }
 
   async #apply(partitions: readonly PendingBatch[], records: number): Promise<void> {
-    await this.#guard(new Map(partitions.map(({ partition, next }) => [partition, next])));
-    if (this.#isClosed) return;
+    const ends = new Map(partitions.map(({ partition, next }) => [partition, next]));
+    if (!(await this.#isGuarded(ends)) || this.#isClosed) return;
     const { postgres, decisions, windowMs, crashPoint, log } = this.#deps;
     const { topic, topicId } = decisions;
     const applied = await applyDecisions(postgres, { topic, topicId, partitions, windowMs, crashPoint });
@@ -184,17 +186,18 @@ export class DecisionLane {
     group.seek(decisions.topic, partition, next);
   }
 
-  /** What was fetched is of the topic that we know. While no broker answers, it waits. */
-  async #guard(positions: ReadonlyMap<number, number>): Promise<void> {
-    const { topics, decisions, clock, log } = this.#deps;
-    while (!this.#isClosed) {
+  /** What was fetched is of the topic that we know. While no broker answers, it waits; false: no more. */
+  async #isGuarded(positions: ReadonlyMap<number, number>): Promise<boolean> {
+    const { topics, decisions, clock, log, stop } = this.#deps;
+    for (;;) {
       try {
         const [state] = await topics.read([decisions.topic]);
         const problem = findEndFault(decisions, state, positions);
         if (problem !== undefined) throw problem;
-        return;
+        return true;
       } catch (error) {
         if (!isFault(error, 'KAFKA_UNAVAILABLE')) throw error;
+        if (stop.aborted) return false;
         log.warn({ err: error }, 'Kafka does not answer; decisions wait');
         await clock.sleep(KAFKA_AWAY_MS);
       }

@@ -6,6 +6,7 @@ import type { Contract } from '../../ingestion/contract.ts';
 import { consumeDecisions } from './alertConsumer.ts';
 import { openAlertStore } from './alertStore.ts';
 import { relayOutbox } from './outboxRelay.ts';
+import { type LandedVerdict, restoreVerdicts } from './restoreVerdicts.ts';
 
 export interface AlertsDeps {
   readonly postgresUrl: string;
@@ -13,6 +14,8 @@ export interface AlertsDeps {
   readonly groupId: string;
   /** Contract of the topic of decisions. */
   readonly decisions: Contract;
+  /** What the lake holds of verdicts, for a database that is new. */
+  readonly readVerdicts: () => Promise<readonly LandedVerdict[]>;
   /** Decisions about one key within a window are one alert, in milliseconds. */
   readonly windowMs: number;
   readonly clock: Clock;
@@ -30,7 +33,10 @@ export async function runAlerts(deps: AlertsDeps, { signal }: { signal: AbortSig
   const common = { brokers, clock, crashPoint };
   const consume = (postgres: Postgres, to: Logger) =>
     consumeDecisions({ ...common, postgres, groupId, contract, windowMs, log: to }, signal);
-  const relay = (postgres: Postgres, to: Logger) => relayOutbox({ ...common, postgres, log: to }, signal);
+  const relay = async (postgres: Postgres, to: Logger) => {
+    await restoreVerdicts(postgres, deps.readVerdicts);
+    await relayOutbox({ ...common, postgres, log: to }, signal);
+  };
   await Promise.all([
     keepRunning(deps, { name: 'alert consumer', log: log.child({ loop: 'alerts' }), body: consume, signal }),
     keepRunning(deps, { name: 'outbox relay', log: log.child({ loop: 'outbox' }), body: relay, signal }),

@@ -93,3 +93,9 @@ create table tidemark.outbox (
   sent_at timestamptz
 );
 create index outbox_unsent on tidemark.outbox (number) where sent_at is null;
+
+-- What was brought back once from the lake into a database that was new.
+create table tidemark.restored (
+  what text primary key,
+  restored_at timestamptz not null default now()
+);
