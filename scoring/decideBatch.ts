@@ -90,12 +90,12 @@ function draftOf(parts: Drafting, item: DecideItem): Draft {
     return { item, head, reason: 'BAD_RECORD', row: -1, shadowRow: -1 };
   }
   const statuses = lane.next(judged);
-  const { vector, featureList: feature_list, goldAgeMs } = lane;
+  const { vector, featureList: feature_list, goldAgeS } = lane;
   const seen = {
     feature_list,
     vector: encodeVector(vector),
     statuses,
-    ...(goldAgeMs > 0 && { gold_age_s: Math.min(Math.round(goldAgeMs / 1_000), MAX_INT) }),
+    ...(goldAgeS > 0 && { gold_age_s: Math.min(Math.ceil(goldAgeS), MAX_INT) }),
   };
   const head = { decision_id, ...headOf(lane, judged) };
   const reason = parts.reasonOf(statuses) ?? reasonNotToAsk(parts, item);

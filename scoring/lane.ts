@@ -7,7 +7,7 @@ import { createStreamState } from '../transforms/featureStream.ts';
 import type { GoldView } from '../transforms/goldView.ts';
 import type { PartitionIdentity } from './starts.ts';
 import { featureListHash, featureListOf } from './vectorCodec.ts';
-import { STATUS_LETTERS } from './vectorStatus.ts';
+import { createLetters } from './vectorStatus.ts';
 
 /** A good record that was judged when it landed, as its bronze row has it. */
 export interface KnownGood extends FeatureRecord {
@@ -42,8 +42,8 @@ export interface Lane {
   next(record: FeatureRecord): string;
   /** Of the last `next`; overwritten by the following one. */
   readonly vector: Float32Array;
-  /** How far the gold values of the last vector are behind, in milliseconds; 0 when they are not. */
-  readonly goldAgeMs: number;
+  /** How far the gold values of the last vector are behind, in seconds; 0 when they are not or there are none. */
+  readonly goldAgeS: number;
   /** Forgets keys that no later record can reach; says how many. */
   sweep(arrivedAtMs: number): number;
   readonly keys: number;
@@ -59,9 +59,11 @@ export interface LaneParts {
 }
 
 /** A lane with empty windows. */
-export function createLane({ place, set, contract }: LaneParts): Lane {
+export function createLane({ place, set, contract, gold }: LaneParts): Lane {
   const decoder = compileDecoder(contract);
-  const stream = createStreamState(set);
+  const stream = createStreamState(set, gold);
+  const lettersOf = createLetters();
+  const hasMarts = () => gold !== undefined && gold.closedToMs > Number.NEGATIVE_INFINITY;
   const vector = new Float32Array(set.features.length);
   const judge = (record: LaneRecord): Judged => {
     if ('kind' in record) return record;
@@ -81,8 +83,10 @@ export function createLane({ place, set, contract }: LaneParts): Lane {
       if (!isBad(judged)) stream.fold(judged);
     },
     vector,
-    next: (record) => STATUS_LETTERS[stream.next(record, vector)],
-    goldAgeMs: 0,
+    next: (record) => lettersOf(stream.next(record, vector), stream.gold.statuses, hasMarts()),
+    get goldAgeS() {
+      return Number.isFinite(stream.gold.ageS) ? stream.gold.ageS : 0;
+    },
     sweep: (arrivedAtMs) => stream.sweep(arrivedAtMs),
     get keys() {
       return stream.keys;

@@ -35,7 +35,9 @@ export interface Registry {
    * @throws MODEL_CORRUPT when the card does not fit the files, or other files have its version
    */
   register(files: ModelFiles): Promise<'registered' | 'known'>;
-  /** Cards of all versions, by version (hence by T). @throws MODEL_CORRUPT */
+  /** Names of all versions, in order (hence by T). One listing. */
+  versions(): Promise<readonly string[]>;
+  /** Cards of all versions, in their order. @throws MODEL_CORRUPT */
   list(): Promise<readonly ModelCard[]>;
   /** Only the card. @throws MODEL_MISSING, MODEL_CORRUPT */
   card(version: string): Promise<ModelCard>;
@@ -57,12 +59,10 @@ export function openRegistry(lake: RegistryLake): Registry {
   const card = async (version: string) => decodeCard(version, await readFile(lake, version, 'card.json'));
   return {
     register: (files) => register(lake, files),
+    versions: () => listVersions(lake),
     list: async () => {
       const cards: ModelCard[] = [];
-      for await (const { key } of lake.store.list(MODELS)) {
-        const version = /^_models\/([^/]+)\/card\.json$/.exec(key)?.[1];
-        if (version !== undefined) cards.push(await card(version));
-      }
+      for (const version of await listVersions(lake)) cards.push(await card(version));
       return cards;
     },
     card,
@@ -89,6 +89,15 @@ const VERSION = /^[A-Za-z0-9][\w.-]*$/;
 
 function keyOf(version: string, file: string): string {
   return `${MODELS}${version}/${file}`;
+}
+
+async function listVersions({ store }: RegistryLake): Promise<string[]> {
+  const versions: string[] = [];
+  for await (const { key } of store.list(MODELS)) {
+    const version = /^_models\/([^/]+)\/card\.json$/.exec(key)?.[1];
+    if (version !== undefined) versions.push(version);
+  }
+  return versions;
 }
 
 async function register(lake: RegistryLake, files: ModelFiles): Promise<'registered' | 'known'> {

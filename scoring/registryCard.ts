@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { fault } from '../infra/core/errorCatalog.ts';
 import type { ModelCard } from './modelCard.ts';
+import { GATE_NAMES } from './training/gates.ts';
 
 /** A card as JSON. Numbers that JSON does not have are written as text: a recall of no rows is `"NaN"`. Pure. */
 export function encodeCard(card: ModelCard): Uint8Array {
@@ -78,7 +79,7 @@ const schema: z.ZodType<ModelCard> = z.object({
   }),
   gates: z.array(
     z.object({
-      name: z.enum(['G0 artefact', 'G1 parity', 'G2 data', 'G3 floor']),
+      name: z.enum(GATE_NAMES),
       passed: z.boolean(),
       checks: z.array(z.object({ passed: z.boolean(), reason: z.string() })),
     }),

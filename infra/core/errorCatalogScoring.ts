@@ -46,6 +46,19 @@ export const SCORING_ERRORS = {
     message: 'the ONNX model does not load or does not fit: {detail}',
     remedy: 'use another version of the model; its file is damaged or was written by something else',
   },
+  TRAINING_NO_RELEASE: {
+    domain: 'user',
+    retry: 'never',
+    message: 'there is no release to train on yet',
+    remedy: 'land data and run the transforms: tidemark run',
+  },
+  TRAINING_NOT_READY: {
+    domain: 'user',
+    retry: 'never',
+    message: 'release {release} is not enough to train on as of {until}: {detail}',
+    remedy:
+      'land more history and run the transforms (tidemark run), or train as of another time with --until',
+  },
   TRAINING_ROWS_INVALID: {
     domain: 'user',
     retry: 'never',

@@ -9,6 +9,7 @@ import { systemClock } from '../core/clock.ts';
 import { armCrashPoint } from '../core/crashPoint.ts';
 import { type ProcessContext, runProcess } from '../core/lifecycle.ts';
 import type { Logger } from '../core/ports.ts';
+import { openGrid } from '../grid.ts';
 import { openLake } from '../lake.ts';
 import { openTransforms } from '../transforms.ts';
 
@@ -31,13 +32,26 @@ export async function runJobs(content: Content, { config, log, signal }: Process
       );
     },
   };
+  const grid = {
+    name: 'grid',
+    // Looking whether a grid point is due costs a listing.
+    everyMs: Math.min(config.grid.gridMs / 2, 30_000),
+    run: async (stop: AbortSignal) => {
+      const step = await openGrid(lake, content, config);
+      const { outcome, release, closedToMs = null } = await step({ signal: stop });
+      if (outcome === 'published') log.info({ release, closedToMs }, 'grid point published');
+    },
+  };
   const compaction = {
     name: 'compaction',
     everyMs: config.schedule.compactionMs,
     run: (stop: AbortSignal) => compactAll(lake, { log, signal: stop }),
   };
   const postgresUrl = config.postgres.url;
-  await runSchedule({ postgresUrl, tasks: [transforms, compaction], clock: systemClock, log }, { signal });
+  await runSchedule(
+    { postgresUrl, tasks: [transforms, grid, compaction], clock: systemClock, log },
+    { signal },
+  );
 }
 
 /** Gathers the small files of every table, one after the other; throws the first failure after the last table. */

@@ -29,6 +29,13 @@ export const paymentScoring: ScoringContent = {
     calibrationMs: 4 * DAY_MS,
     validationMs: 6 * DAY_MS,
     warmUpMs: 30 * DAY_MS,
-    labels: 'silver.labels',
+    labels: {
+      table: 'silver.labels',
+      knownAt: 'known_at',
+      view: 'silver.event_labels',
+      event: 'event_id',
+      className: "case label when 'fraud' then fraud_type when 'legitimate' then 'regular' end",
+    },
+    floors: { recallAt1PercentFpr: 0.2, perClass: {}, minSupport: 30 },
   },
 };
