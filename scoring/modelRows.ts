@@ -1,3 +1,4 @@
+import { fault } from '../infra/core/errorCatalog.ts';
 import type { FeatureSet } from '../transforms/featureSet.ts';
 import type { LoadedModel } from './loadedModel.ts';
 import { calibrate } from './training/calibration.ts';
@@ -42,6 +43,10 @@ export function createModelRows(model: LoadedModel, capacity: number): ModelRows
       if (count === 0) return [];
       const classCount = model.card.classNames.length;
       const all = await model.predict(values.subarray(0, count * width));
+      // Of a model of half the width come twice the rows: the first would be taken for answers.
+      if (all.length !== count * classCount) {
+        throw fault('MODEL_ONNX_INVALID', { detail: `${all.length} probabilities for ${count} rows` });
+      }
       return Array.from({ length: count }, (_, row) => {
         const probabilities = all.subarray(row * classCount, (row + 1) * classCount);
         return scoredRow(model, values.subarray(row * width, (row + 1) * width), probabilities);

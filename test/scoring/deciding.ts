@@ -5,9 +5,10 @@ import type { RawRecord } from '../../ingestion/decoder.ts';
 import { createCounters } from '../../scoring/counters.ts';
 import type { DeciderParts } from '../../scoring/decideBatch.ts';
 import { createDecider } from '../../scoring/decider.ts';
-import { createLane } from '../../scoring/lane.ts';
+import { createLane, type Lane } from '../../scoring/lane.ts';
 import type { TreeModel } from '../../scoring/training/treeModel.ts';
 import type { FeatureSet } from '../../transforms/featureSet.ts';
+import type { GoldStatus, GoldView } from '../../transforms/goldView.ts';
 import { cardFeatures, filesOf, type MadeModel, stump, treesJson } from './modelFiles.ts';
 
 export const NOW_MS = Date.UTC(2026, 0, 15, 12);
@@ -56,8 +57,21 @@ export function amountFiles(changes: Partial<MadeModel> = {}) {
   return filesOf({ ...made, trees: treesJson(BY_AMOUNT), ...changes });
 }
 
-export const openLane = (set = fintech) =>
-  createLane({ place: { ...PLACE, topic: contractOf(set).topic }, set, contract: contractOf(set) });
+/** Marts that say the same of everybody: nothing is known, or it is 1. */
+export function martsOf(status: GoldStatus, closedToMs = NOW_MS): GoldView {
+  return {
+    closedToMs,
+    read: (_entity, _id, _asOfMs, { row }) => {
+      row.fill(status === 'PRESENT' || status === 'STALE' ? 1 : Number.NaN);
+      return status;
+    },
+  };
+}
+
+export function openLane({ set = fintech, gold = martsOf('NOT_FOUND') as GoldView | undefined } = {}): Lane {
+  const contract = contractOf(set);
+  return createLane({ place: { ...PLACE, topic: contract.topic }, set, contract, gold });
+}
 
 /** A good transfer at `NOW_MS` that arrived at once. */
 export function transfer(fields: Readonly<Record<string, unknown>> = {}, atMs = NOW_MS): RawRecord {

@@ -2,18 +2,23 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RawRecord } from '../../ingestion/decoder.ts';
 import type { DecideItem, DeciderParts, Models } from '../../scoring/decideBatch.ts';
 import type { ReasonCode } from '../../scoring/decision.ts';
-import type { Lane } from '../../scoring/lane.ts';
+import { createLane, type Lane } from '../../scoring/lane.ts';
 import { type FilesOfModel, type LoadedModel, loadModel } from '../../scoring/loadedModel.ts';
 import { openOnnxModel } from '../../scoring/onnxModel.ts';
 import { onnxOfTrees } from '../../scoring/training/onnxExport.ts';
 import { encodeVector } from '../../scoring/vectorCodec.ts';
+import type { GoldView } from '../../transforms/goldView.ts';
 import {
   AMOUNT,
   amountFiles,
   BY_AMOUNT,
+  contractOf,
+  fintech,
+  martsOf,
   NOW_MS,
   openDecider,
   openLane,
+  PLACE,
   policy,
   rowOf,
   SAMPLES,
@@ -60,10 +65,11 @@ const answering = (onnx: Uint8Array, shape: { featureCount: number; classCount: 
 };
 const json = (value: unknown) => ({ value: Buffer.from(JSON.stringify(value)) });
 const changed = (fields: object) => ({ value: transfer({ ...fields }).value });
-const withStatus = (letter: string) => (): Lane => {
-  const lane = openLane();
-  return { ...lane, next: (record) => `${lane.next(record)}${letter}` };
-};
+const withGold = (gold: GoldView | undefined) => () => createLaneWith(gold);
+const createLaneWith = (gold: GoldView | undefined): Lane =>
+  createLane({ place: PLACE, set: fintech, contract: contractOf(fintech), gold });
+/** A lane of a later version, which knows a status that we do not. */
+const ofTheFuture = (): Lane => ({ ...openLane(), next: () => 'P?' });
 const SHAPE = { featureCount: BY_AMOUNT.featureCount, classCount: 3 };
 const nan: typeof BY_AMOUNT = { ...BY_AMOUNT, trees: [stump(0, AMOUNT, 3, [Number.NaN, Number.NaN])] };
 const raw = Buffer.from(onnxOfTrees(BY_AMOUNT)).toString('latin1');
@@ -98,18 +104,23 @@ const FAULTS: readonly (readonly [string, ReasonCode, Fault])[] = [
   ['known as bad from bronze', 'BAD_RECORD', { item: { record: { kind: 'bad', key: 'actor-1' } } }],
   // its vector
   ['later than L', 'TOO_LATE', { record: { arrivedAtMs: NOW_MS + 3_600_001 } }],
-  ['no marts at all', 'GOLD_MISSING', { lane: withStatus('M') }],
-  ['gold does not reach back', 'NOT_HELD', { lane: withStatus('H') }],
-  ['gold outside of its maximum age', 'OUTSIDE_MAX_AGE', { lane: withStatus('O') }],
+  ['no marts at all', 'GOLD_MISSING', { lane: withGold(undefined) }],
+  ['marts before the first closing', 'GOLD_MISSING', { lane: withGold(martsOf('NOT_FOUND', -Infinity)) }],
+  ['gold does not reach back', 'NOT_HELD', { lane: withGold(martsOf('NOT_HELD')) }],
+  [
+    'gold outside of its maximum age',
+    'OUTSIDE_MAX_AGE',
+    { lane: withGold(martsOf('OUTSIDE_MAX_AGE', NOW_MS - 7 * 3_600_000)) },
+  ],
   [
     'stale gold where the policy says so',
     'STALE',
     {
-      lane: withStatus('S'),
+      lane: withGold(martsOf('STALE', NOW_MS - 7_200_000)),
       parts: { policy: { ...policy, onStatus: { ...policy.onStatus, STALE: 'review' } } },
     },
   ],
-  ['a status that nobody knows', 'FEATURES_NOT_COMPUTABLE', { lane: withStatus('?') }],
+  ['a status that nobody knows', 'FEATURES_NOT_COMPUTABLE', { lane: ofTheFuture }],
   // the model
   ['no model', 'NO_MODEL', { models: async () => ({}) }],
   ['only a challenger', 'NO_MODEL', { models: async () => ({ challenger: good }) }],
@@ -272,6 +283,14 @@ describe('never an approve', () => {
     expect(decision).toMatchObject({ decision: 'approve', risk_tier: 'low', class: 'regular' });
     expect(decision).not.toHaveProperty('reason_code');
     expect(Object.values(counters.unscored).every((count) => count === 0)).toBe(true);
+  });
+
+  test('stale gold is scored where the policy says so, and its age is told', async () => {
+    const closedToMs = NOW_MS - 3 * 3_600_000;
+    const { decision } = await decideOne({ lane: withGold(martsOf('STALE', closedToMs)) });
+    // The grid point of noon less the grace is eleven o'clock.
+    expect(decision).toMatchObject({ decision: 'approve', gold_age_s: 7_200 });
+    expect(decision?.statuses).toMatch(/^PS+$/);
   });
 
   test('a row that the model fails on does not take the others of its batch with it', async () => {
