@@ -7,7 +7,7 @@ import { FEATURE_SETTINGS } from '../transforms/feature.ts';
 import { goldEntitiesOf } from '../transforms/featureSet.ts';
 import type { GoldEntity } from '../transforms/goldEntity.ts';
 import type { GridSource, Offsets } from '../transforms/grid/closeGrid.ts';
-import { createGridRunner, type GridRunner } from '../transforms/grid/runGrid.ts';
+import { createGridRunner, type GridDeps, type GridRunner } from '../transforms/grid/runGrid.ts';
 import type { Content } from './content.ts';
 import type { Config } from './core/config.ts';
 import { isFault } from './core/errorCatalog.ts';
@@ -25,17 +25,16 @@ export function featureSettings({ grid }: Pick<Config, 'grid'>): FeatureSettings
  * feed them are there afterwards. @throws FEATURE_INVALID
  */
 export async function openGrid(lake: Lake, content: Content, config: GridConfig): Promise<GridRunner> {
+  return createGridRunner(await openGridDeps(lake, content, config));
+}
+
+/** What `openGrid` runs on. */
+export async function openGridDeps(lake: Lake, content: Content, config: GridConfig): Promise<GridDeps> {
   const entities = goldEntitiesOf(await openFeatures(content, featureSettings(config)));
   const tables = new Set(entities.flatMap(tablesOf));
   const contracts = content.contracts.filter(({ table }) => tables.has(table));
   const sources = await Promise.all(contracts.map((contract) => openSource(lake, contract, config)));
-  return createGridRunner({
-    lake,
-    entities,
-    sources,
-    logEnds: () => logEnds(config, contracts),
-    settings: config.grid,
-  });
+  return { lake, entities, sources, logEnds: () => logEnds(config, contracts), settings: config.grid };
 }
 
 type GridConfig = Pick<Config, 'grid' | 'kafka'>;

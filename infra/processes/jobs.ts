@@ -1,6 +1,7 @@
 import type { Lake } from '../../lakehouse/lake.ts';
 import { optimizeTable } from '../../lakehouse/optimize.ts';
 import { listTables, openTable } from '../../lakehouse/table.ts';
+import type { GridRunner } from '../../transforms/grid/runGrid.ts';
 import { isComplete } from '../../transforms/report.ts';
 import { runModels } from '../../transforms/run.ts';
 import { runSchedule } from '../../transforms/schedule.ts';
@@ -32,13 +33,15 @@ export async function runJobs(content: Content, { config, log, signal }: Process
       );
     },
   };
+  // One for all steps: it remembers the closings that it has read.
+  let runGrid: GridRunner | undefined;
   const grid = {
     name: 'grid',
     // Looking whether a grid point is due costs a listing.
     everyMs: Math.min(config.grid.gridMs / 2, 30_000),
     run: async (stop: AbortSignal) => {
-      const step = await openGrid(lake, content, config);
-      const { outcome, release, closedToMs = null } = await step({ signal: stop });
+      runGrid ??= await openGrid(lake, content, config);
+      const { outcome, release, closedToMs = null } = await runGrid({ signal: stop });
       if (outcome === 'published') log.info({ release, closedToMs }, 'grid point published');
     },
   };

@@ -2,7 +2,7 @@ import { fault } from '../../infra/core/errorCatalog.ts';
 import type { Lake } from '../../lakehouse/lake.ts';
 import type { Snapshot } from '../../lakehouse/snapshot.ts';
 import { openTable } from '../../lakehouse/table.ts';
-import { type Closing, gridPoint, newestClosing, putClosing } from './closings.ts';
+import { type Closing, claimFirst, gridPoint, newestClosing, putClosing } from './closings.ts';
 
 /** Offsets by partition (`<topic>@<topic id>:<partition>`), ends exclusive. */
 export type Offsets = ReadonlyMap<string, number>;
@@ -39,7 +39,8 @@ export interface CloseDeps {
  * First it waits until landing has passed the ends of the logs, at most `waitMs`, so that what is idle or
  * stuck holds up nobody for longer. Grid points that nobody closed in time are skipped: they show what the
  * point before them showed, since that is what was known then. While Kafka is away nothing is closed,
- * unless all that ever landed came from files. @throws GRID_CHANGED
+ * unless all that ever landed came from files; nor is anything before the first record, so that history may
+ * still land as history. @throws GRID_CHANGED
  */
 export async function closeGrid(deps: CloseDeps, signal?: AbortSignal): Promise<Closing | undefined> {
   const { lake, settings } = deps;
@@ -49,8 +50,10 @@ export async function closeGrid(deps: CloseDeps, signal?: AbortSignal): Promise<
   if (newest !== undefined && newest.gridMs !== gridMs)
     throw fault('GRID_CHANGED', { was: newest.gridMs, is: gridMs });
   if (newest !== undefined && newest.atMs >= dueMs) return newest;
+  if (newest === undefined && (await landedOffsets(lake, deps.sources)).length === 0) return undefined;
   if (!(await hasLanded(deps, signal))) return newest;
-  if (newest !== undefined && !(await skipBefore(lake, newest, dueMs))) return await closeGrid(deps, signal);
+  const before = newest ?? (await beginning(deps, dueMs));
+  if (before !== undefined && !(await skipBefore(lake, before, dueMs))) return await closeGrid(deps, signal);
   const offsets: Record<string, Record<string, number>> = {};
   for (const { table, landed } of deps.sources) {
     const snapshot = await (await openTable(lake, table))?.snapshot();
@@ -65,12 +68,24 @@ export async function closeGrid(deps: CloseDeps, signal?: AbortSignal): Promise<
 
 const POLL_MS = 500;
 
-/** False when somebody else closes meanwhile. */
-async function skipBefore(lake: Lake, newest: Closing, dueMs: number): Promise<boolean> {
-  for (let atMs = newest.atMs + newest.gridMs; atMs < dueMs; atMs += newest.gridMs) {
-    if ((await putClosing(lake, { ...newest, atMs, isSkipped: true })) === 'taken') return false;
+/** Skips the grid points between; false when somebody else closes meanwhile. */
+async function skipBefore(lake: Lake, before: Closing, dueMs: number): Promise<boolean> {
+  for (let atMs = before.atMs + before.gridMs; atMs < dueMs; atMs += before.gridMs) {
+    if ((await putClosing(lake, { ...before, atMs, isSkipped: true })) === 'taken') return false;
   }
   return true;
+}
+
+/**
+ * What stands before the first closing: nothing, unless somebody who began the chain earlier fell asleep
+ * before closing its first grid point, which then shows nothing.
+ */
+async function beginning({ lake, settings }: CloseDeps, dueMs: number): Promise<Closing | undefined> {
+  const { gridMs, delayMs } = settings;
+  const firstMs = await claimFirst(lake.store, dueMs);
+  return firstMs < dueMs
+    ? { atMs: firstMs - gridMs, gridMs, delayMs, isSkipped: true, offsets: {} }
+    : undefined;
 }
 
 /** Waits for landing; false when Kafka does not answer. */

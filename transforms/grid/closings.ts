@@ -22,6 +22,7 @@ export type Closing = Readonly<z.infer<typeof closingSchema>>;
 const CLOSINGS = '_closings/';
 /** Where to start listing; a hint that may lag behind or be missing. */
 const NEWEST_HINT = '_closings/_newest';
+const FIRST = '_closings/_first';
 const PUT_ATTEMPTS = 16;
 const READ_AT_ONCE = 32;
 
@@ -81,6 +82,17 @@ export async function putClosing(
     await clock.sleep(jitteredBackoff(attempt));
   }
   throw fault('LAKE_COMMIT_TIMEOUT', { table: CLOSINGS, attempts: PUT_ATTEMPTS });
+}
+
+/**
+ * The grid point at which the chain begins, said once for all time before the first closing: the first who
+ * says it is right, everybody else gets what was said.
+ */
+export async function claimFirst(store: ObjectStore, atMs: number): Promise<number> {
+  await store.putIfAbsent(FIRST, new TextEncoder().encode(String(atMs)));
+  const said = await store.read(FIRST);
+  if (said === undefined) throw fault('GRID_CLOSING_CORRUPT', { key: FIRST });
+  return Number(new TextDecoder().decode(said));
 }
 
 /** The newest grid point at or before a time. Pure. */

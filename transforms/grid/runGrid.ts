@@ -17,7 +17,7 @@ export interface GridDeps extends CloseDeps {
 }
 
 export interface GridReport {
-  /** `not closed`: no grid point was ever closed, since Kafka is away. */
+  /** `not closed`: no grid point was ever closed, since nothing has landed or Kafka is away. */
   readonly outcome: 'published' | 'unchanged' | 'not closed';
   /** Everything is complete up to this grid point. */
   readonly closedToMs: number | undefined;

@@ -17,7 +17,7 @@ import {
   unchangedStep,
 } from './gridTable.ts';
 import { ENTITY_ID, VISIBLE_DATE } from './martTable.ts';
-import { openVisibleRows, visibleRanges } from './visibleRows.ts';
+import { firstClosing, openVisibleRows, visibleRanges } from './visibleRows.ts';
 
 export interface TilesRequest {
   readonly entity: GoldEntity;
@@ -69,7 +69,7 @@ interface Work extends AsyncDisposable {
 }
 
 async function openWork(lake: Lake, { entity, closings, isFile }: TilesRequest): Promise<Work> {
-  const first = closings[0];
+  const first = firstClosing(closings);
   if (first === undefined) throw new Error('tiles need a closing');
   await using stack = new AsyncDisposableStack();
   const session = stack.use(await lake.duckdb.connect());

@@ -31,16 +31,23 @@ export function visibleRanges(
 ): VisibleRange[] {
   const ranges: VisibleRange[] = [];
   const shown = new Map<string, number>();
-  for (const [index, { atMs, offsets }] of closings.entries()) {
+  const first = firstClosing(closings);
+  for (const closing of closings) {
+    const { atMs, offsets } = closing;
     for (const [name, to] of Object.entries(offsets[table] ?? {})) {
       const from = shown.get(name) ?? 0;
       if (to <= from) continue;
       shown.set(name, to);
-      const visibleFromMs = index === 0 && isFile(name) ? undefined : atMs;
+      const visibleFromMs = closing === first && isFile(name) ? undefined : atMs;
       if (atMs > afterMs) ranges.push({ ...parsePartition(name), from, to, visibleFromMs });
     }
   }
   return ranges;
+}
+
+/** The first grid point that shows anything: files that had landed by then follow their own arrival. Pure. */
+export function firstClosing(closings: readonly Closing[]): Closing | undefined {
+  return closings.find(({ isSkipped }) => !isSkipped);
 }
 
 /**
