@@ -3,8 +3,17 @@ import { type Expression, operationOf } from './featureExpression.ts';
 import { compileInputs, type FeatureRecord, textNumber } from './featureInputs.ts';
 import { type Evaluate, MAX_FLOAT32 } from './featureOperations.ts';
 import { createRing, isHeld, push, type Ring } from './featureRing.ts';
-import type { Feature, FeatureSet } from './featureSet.ts';
-import { compileAggregate, compileSelect, type WindowRead } from './featureWindow.ts';
+import type { FeatureSet, Selection } from './featureSet.ts';
+import {
+  compileAggregate,
+  compileSelect,
+  compileSpan,
+  compileTotal,
+  needsTotal,
+  type Picked,
+  type Total,
+  type WindowRead,
+} from './featureWindow.ts';
 import { createGoldReader, type GoldReading } from './goldStream.ts';
 import type { GoldView } from './goldView.ts';
 
@@ -50,7 +59,6 @@ export function createStreamState(set: FeatureSet, view?: GoldView): StreamState
   const empty = createRing(shape);
   const row = new Float64Array(set.slots.size);
   const first = set.slots.size - set.features.length;
-  const timeSlot = set.inputs.length;
 
   // hot path
   const join = ({ key, arrivedAtMs, eventTimeMs }: FeatureRecord): void => {
@@ -61,12 +69,14 @@ export function createStreamState(set: FeatureSet, view?: GoldView): StreamState
       rings.set(key, ring);
     }
     const at = push(ring, forgettableBefore(set, arrivedAtMs));
-    ring.values[at] = eventTimeMs;
-    for (let i = 0; i < columns.length; i += 1) ring.values[at + 1 + i] = (columns[i] as Evaluate)(row);
+    const { values, capacity } = ring;
+    values[at] = eventTimeMs;
+    for (let i = 0; i < columns.length; i += 1)
+      values[(1 + i) * capacity + at] = (columns[i] as Evaluate)(row);
   };
   // hot path
   const compute = (ring: Ring, isLate: boolean): void => {
-    if (!isLate) for (const select of windows) select(ring, row, row[timeSlot] as number);
+    if (!isLate) for (const select of windows) select(ring, row, row[set.inputs.length] as number);
     for (let i = 0; i < steps.length; i += 1) {
       const { isWindowed, evaluate } = steps[i] as Step;
       row[first + i] = isLate && isWindowed ? Number.NaN : evaluate(row, ring);
@@ -113,42 +123,56 @@ function inFloat32(value: number): number {
   return Math.abs(value) <= MAX_FLOAT32 ? Math.fround(value) : Number.NaN;
 }
 
-/** Selections that are equal are made once an event; columns of the ring are shared. */
+/** Selections and totals that are equal are made once an event; columns of the ring are shared. */
 function compileSteps(set: FeatureSet) {
   const columns: Evaluate[] = [];
-  const columnByKey = new Map<string, number>();
   const windows: WindowRead[] = [];
-  const pickByKey = new Map<string, Int32Array>();
-  const columnOf = (key: string, evaluate: Evaluate): number => {
-    const known = columnByKey.get(key);
-    if (known !== undefined) return known;
-    columns.push(evaluate);
-    columnByKey.set(key, columns.length);
-    return columns.length;
-  };
-  const inputColumn = (name: string): number => columnOf(name, compileExpression(nameOf({ name }), set));
-  const pickOf = (selection: NonNullable<Feature['selection']>): Int32Array => {
-    const key = JSON.stringify(selection);
-    const known = pickByKey.get(key);
-    if (known !== undefined) return known;
-    const picked = new Int32Array(set.settings.ringRecords + 1);
-    const { windowMs, where, match } = selection;
-    const whereColumn = where && columnOf(JSON.stringify(where), compileExpression(where, set));
-    const matches = match.map((name) => ({ column: inputColumn(name), slot: slotOf(set, name) }));
-    windows.push(compileSelect({ windowMs, whereColumn, matches, picked }));
-    pickByKey.set(key, picked);
-    return picked;
-  };
+  const [columnOnce, pickOnce, totalOnce] = [onceByKey<number>(), onceByKey<Picked>(), onceByKey<Total>()];
+  // Column 0 is the time.
+  const columnOf = (expression: Expression): number =>
+    columnOnce(JSON.stringify(expression), () => columns.push(compileExpression(expression, set)));
+  const pickOf = ({ windowMs, where, match }: Selection): Picked =>
+    pickOnce(JSON.stringify([windowMs, where, match]), () => {
+      const picked = new Int32Array(set.settings.ringRecords + 1);
+      if (where === undefined && match.length === 0) {
+        windows.push(compileSpan(windowMs, picked));
+        return picked;
+      }
+      const span = pickOf({ windowMs, where: undefined, match: [] });
+      const whereColumn = where && columnOf(where);
+      const matches = match.map((name) => ({ column: columnOf(nameOf({ name })), slot: slotOf(set, name) }));
+      windows.push(compileSelect({ span, whereColumn, matches, picked }));
+      return picked;
+    });
+  const totalOf = (selection: Selection, column: number): Total =>
+    totalOnce(JSON.stringify([selection, column]), () => {
+      const total = { limbs: new Float64Array(2), present: 0 };
+      windows.push(compileTotal(pickOf(selection), column, total));
+      return total;
+    });
   const steps = set.features.map(({ entry, expression, selection, gold, isWindowed }): Step => {
     if (gold !== undefined) return { isWindowed, evaluate: compileExpression(nameOf(entry), set) };
     if (expression !== undefined) return { isWindowed, evaluate: compileExpression(expression, set) };
     if (entry.kind !== 'stream' || selection === undefined) throw new Error('a feature without a definition');
-    const column = entry.of === undefined ? 0 : inputColumn(entry.of);
-    const timeSlot = set.inputs.length;
-    const evaluate = compileAggregate(entry.aggregation, { picked: pickOf(selection), column, timeSlot });
-    return { isWindowed, evaluate };
+    const { aggregation, of } = entry;
+    const column = of === undefined ? 0 : columnOf(nameOf({ name: of }));
+    const parts = { picked: pickOf(selection), column, timeSlot: set.inputs.length };
+    const total = needsTotal(aggregation) ? totalOf(selection, column) : undefined;
+    return { isWindowed, evaluate: compileAggregate(aggregation, { ...parts, total }) };
   });
   return { windows, columns, steps };
+}
+
+/** The value of a key, made when it is first asked for. */
+function onceByKey<T>(): (key: string, make: () => T) => T {
+  const made = new Map<string, T>();
+  return (key, make) => {
+    const known = made.get(key);
+    if (known !== undefined) return known;
+    const value = make();
+    made.set(key, value);
+    return value;
+  };
 }
 
 function compileExpression(expression: Expression, set: FeatureSet): Evaluate {

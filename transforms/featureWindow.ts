@@ -1,7 +1,10 @@
 import type { Aggregation } from './feature.ts';
 import type { Ring } from './featureRing.ts';
 
-/** Finds the records of one selection for an event at `timeMs` whose inputs are in `row`. */
+/** Records of a ring: how many, then their places in its columns, newest first. */
+export type Picked = Int32Array;
+
+/** One step for an event at `timeMs` whose inputs are in `row`; steps are made in the order of compilation. */
 export type WindowRead = (ring: Ring, row: Float64Array, timeMs: number) => void;
 
 /** A column of the ring that has to equal a slot of the event's row; nothing equals what is missing. */
@@ -10,53 +13,97 @@ interface Match {
   readonly slot: number;
 }
 
-/**
- * Compiles a selection. What it finds is in `picked`: their number, then where each starts in the
- * ring's values, newest place first.
- */
-export function compileSelect(selection: {
-  readonly windowMs: number;
-  /** Column of the ring that is 1 for records that count. */
-  readonly whereColumn: number | undefined;
-  readonly matches: readonly Match[];
-  readonly picked: Int32Array;
-}): WindowRead {
-  const { windowMs, whereColumn = -1, matches, picked } = selection;
-  const [first = { column: -1, slot: 0 }, ...others] = matches;
+/** Picks the records of a window of time. */
+export function compileSpan(windowMs: number, picked: Picked): WindowRead {
   // hot path
-  return ({ shape: { width }, values, capacity, head, count }, row, timeMs) => {
+  return ({ values, capacity, head, count }, _, timeMs) => {
     const fromMs = timeMs - windowMs;
-    const { column } = first;
-    const wanted = row[first.slot];
-    const last = (capacity - 1) * width;
-    let at = ((head + count + capacity - 1) % capacity) * width;
+    // Not by a remainder: a division a record costs more than all the rest.
+    let at = head + count >= capacity ? head + count - capacity : head + count;
     let found = 0;
     for (let left = count; left > 0; left -= 1) {
+      at = at === 0 ? capacity - 1 : at - 1;
       const time = values[at] as number;
-      if (
-        fromMs <= time &&
-        time <= timeMs &&
-        (column < 0 || values[at + column] === wanted) &&
-        (whereColumn < 0 || values[at + whereColumn] === 1) &&
-        (others.length === 0 || isAlike(values, at, row, others))
-      ) {
+      if (fromMs <= time && time <= timeMs) {
         found += 1;
         picked[found] = at;
       }
-      // Not by a remainder: a division a record costs more than all the rest.
-      at = at === 0 ? last : at - width;
     }
     picked[0] = found;
   };
 }
 
-/** Compiles an aggregate over what a selection picked; `column` is the ring's. Sums are exact. */
+/** Picks those records of a span for which a column is 1 and others equal the event's. */
+export function compileSelect(selection: {
+  readonly span: Picked;
+  readonly whereColumn: number | undefined;
+  readonly matches: readonly Match[];
+  readonly picked: Picked;
+}): WindowRead {
+  const { span, whereColumn = -1, matches, picked } = selection;
+  const [{ column, slot } = { column: -1, slot: 0 }, ...others] = matches;
+  // hot path
+  return ({ values, capacity }, row) => {
+    const wanted = row[slot];
+    const [from, where] = [column * capacity, whereColumn * capacity];
+    let found = 0;
+    for (let i = 1; i <= (span[0] as number); i += 1) {
+      const at = span[i] as number;
+      if (column > 0 && values[from + at] !== wanted) continue;
+      if (whereColumn > 0 && values[where + at] !== 1) continue;
+      if (others.length > 0 && !isAlike({ values, capacity, at }, row, others)) continue;
+      found += 1;
+      picked[found] = at;
+    }
+    picked[0] = found;
+  };
+}
+
+/** The exact sum of a column over what was picked, and how many values it has. */
+export interface Total {
+  readonly limbs: Limbs;
+  present: number;
+}
+
+/** Fills `total`, for all aggregates that need it. Exact for 1,000 whole numbers of 53 bits. */
+export function compileTotal(picked: Picked, column: number, total: Total): WindowRead {
+  // hot path
+  return ({ values, capacity }) => {
+    const from = column * capacity;
+    let [high, low, present] = [0, 0, 0];
+    for (let i = 1; i <= (picked[0] as number); i += 1) {
+      const value = values[from + (picked[i] as number)] as number;
+      if (Number.isNaN(value)) continue;
+      present += 1;
+      const upper = Math.floor(value / LIMB);
+      high += upper;
+      low += value - upper * LIMB;
+    }
+    total.limbs[0] = high;
+    total.limbs[1] = low;
+    total.present = present;
+  };
+}
+
+/** What an aggregate reads; `column` is the ring's. */
+export interface AggregateParts {
+  readonly picked: Picked;
+  readonly column: number;
+  readonly timeSlot: number;
+  /** Of the aggregates that `needsTotal` names. */
+  readonly total: Total | undefined;
+}
+
+/** Whether an aggregate stands on the total of its column. */
+export function needsTotal(aggregation: Aggregation): boolean {
+  return aggregation === 'sum' || aggregation === 'mean' || aggregation === 'sd';
+}
+
+/** Compiles an aggregate over what a selection picked. Sums are exact. */
 export function compileAggregate(
   aggregation: Aggregation,
-  window: { readonly picked: Int32Array; readonly column: number; readonly timeSlot: number },
+  { picked, column, timeSlot, total = { limbs: new Float64Array(2), present: 0 } }: AggregateParts,
 ): (row: Float64Array, ring: Ring) => number {
-  const { picked, column, timeSlot } = window;
-  const limbs: Limbs = new Float64Array(2);
   switch (aggregation) {
     case 'count':
       return () => picked[0] as number;
@@ -71,20 +118,11 @@ export function compileAggregate(
       return (_, ring) => distinct(picked, ring, column, seen);
     }
     case 'sum':
-      return (_, ring) => {
-        addUp(picked, ring, column, limbs);
-        return roundedOnce(limbs);
-      };
+      return () => roundedOnce(total.limbs);
     case 'mean':
-      return (_, ring) => {
-        addUp(picked, ring, column, limbs);
-        return roundedOnce(limbs) / presentIn(picked, ring, column);
-      };
+      return () => roundedOnce(total.limbs) / total.present;
     case 'sd':
-      return (_, ring) => {
-        addUp(picked, ring, column, limbs);
-        return standardDeviation(picked, ring, column, limbs);
-      };
+      return (_, ring) => standardDeviation(picked, ring, column, total);
   }
 }
 
@@ -95,16 +133,21 @@ const LIMB = 2 ** 32;
 /** A whole number as `[0]` · 2^32 + `[1]`, both exact. */
 type Limbs = Float64Array;
 
-function isAlike(values: Float64Array, at: number, row: Float64Array, matches: readonly Match[]): boolean {
-  for (const { column, slot } of matches) if (values[at + column] !== row[slot]) return false;
+function isAlike(
+  { values, capacity, at }: Pick<Ring, 'values' | 'capacity'> & { readonly at: number },
+  row: Float64Array,
+  matches: readonly Match[],
+): boolean {
+  for (const { column, slot } of matches) if (values[column * capacity + at] !== row[slot]) return false;
   return true;
 }
 
 /** The largest (`sign` 1) or smallest (−1) value; NaN of none. hot path */
-function extreme(picked: Int32Array, { values }: Ring, column: number, sign: 1 | -1): number {
+function extreme(picked: Picked, { values, capacity }: Ring, column: number, sign: 1 | -1): number {
+  const from = column * capacity;
   let best = Number.NaN;
   for (let i = 1; i <= (picked[0] as number); i += 1) {
-    const value = values[(picked[i] as number) + column] as number;
+    const value = values[from + (picked[i] as number)] as number;
     if (Number.isNaN(value)) continue;
     if (Number.isNaN(best) || value * sign > best * sign) best = value;
   }
@@ -116,14 +159,15 @@ const FEW = 24;
 
 /** hot path */
 function distinct(
-  picked: Int32Array,
-  { values }: Ring,
+  picked: Picked,
+  { values, capacity }: Ring,
   column: number,
   { few, many }: { readonly few: Float64Array; readonly many: Set<number> },
 ): number {
+  const from = column * capacity;
   let count = 0;
   for (let i = 1; i <= (picked[0] as number); i += 1) {
-    const value = values[(picked[i] as number) + column] as number;
+    const value = values[from + (picked[i] as number)] as number;
     if (Number.isNaN(value)) continue;
     if (count === FEW) many.add(value);
     else if (!isAmong(few, count, value)) {
@@ -145,29 +189,6 @@ function fill(many: Set<number>, few: Float64Array): void {
   for (const value of few) many.add(value);
 }
 
-function presentIn(picked: Int32Array, { values }: Ring, column: number): number {
-  let present = 0;
-  for (let i = 1; i <= (picked[0] as number); i += 1) {
-    if (!Number.isNaN(values[(picked[i] as number) + column])) present += 1;
-  }
-  return present;
-}
-
-/** The sum, exact for 1,000 whole numbers of 53 bits. hot path */
-function addUp(picked: Int32Array, { values }: Ring, column: number, limbs: Limbs): void {
-  let high = 0;
-  let low = 0;
-  for (let i = 1; i <= (picked[0] as number); i += 1) {
-    const value = values[(picked[i] as number) + column] as number;
-    if (Number.isNaN(value)) continue;
-    const upper = Math.floor(value / LIMB);
-    high += upper;
-    low += value - upper * LIMB;
-  }
-  limbs[0] = high;
-  limbs[1] = low;
-}
-
 /** Rounded once: both summands are exact. */
 function roundedOnce(limbs: Limbs): number {
   return (limbs[0] as number) * LIMB + (limbs[1] as number);
@@ -176,14 +197,20 @@ function roundedOnce(limbs: Limbs): number {
 /** Squares of whole numbers up to here are exact doubles. */
 const MAX_ROOT = 94_906_265;
 
-/** √((n·Σx² − (Σx)²) / (n·(n − 1))): the difference is exact; NaN of fewer than two. `limbs` hold Σx. hot path */
-function standardDeviation(picked: Int32Array, { values }: Ring, column: number, limbs: Limbs): number {
-  let [high, low, n] = [0, 0, 0];
+/** √((n·Σx² − (Σx)²) / (n·(n − 1))): the difference is exact; NaN of fewer than two. hot path */
+function standardDeviation(
+  picked: Picked,
+  { values, capacity }: Ring,
+  column: number,
+  { limbs, present: n }: Total,
+): number {
+  if (n < 2) return Number.NaN;
+  const from = column * capacity;
+  let [high, low] = [0, 0];
   let large = 0n;
   for (let i = 1; i <= (picked[0] as number); i += 1) {
-    const value = values[(picked[i] as number) + column] as number;
+    const value = values[from + (picked[i] as number)] as number;
     if (Number.isNaN(value)) continue;
-    n += 1;
     if (Math.abs(value) > MAX_ROOT) {
       large += BigInt(value) * BigInt(value);
       continue;
@@ -193,7 +220,6 @@ function standardDeviation(picked: Int32Array, { values }: Ring, column: number,
     high += upper;
     low += square - upper * LIMB;
   }
-  if (n < 2) return Number.NaN;
   const squares = large + BigInt(high) * BigInt(LIMB) + BigInt(low);
   const sum = BigInt(limbs[0] as number) * BigInt(LIMB) + BigInt(limbs[1] as number);
   const spread = BigInt(n) * squares - sum * sum;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createRing, push } from '../../../transforms/featureRing.ts';
-import { compileAggregate, compileSelect } from '../../../transforms/featureWindow.ts';
+import { compileAggregate, compileSpan } from '../../../transforms/featureWindow.ts';
 
 const [TIME, VALUE] = [0, 1];
 
@@ -10,12 +10,12 @@ function distinctOf(values: readonly number[]): number {
   const ring = createRing({ width: 2, maxRecords: 100 });
   for (const [i, value] of values.entries()) {
     const at = push(ring, Number.NEGATIVE_INFINITY);
-    ring.values.set([i, value], at);
+    ring.values[at] = i;
+    ring.values[ring.capacity + at] = value;
   }
   const row = Float64Array.of(values.length);
-  const select = compileSelect({ windowMs: 1_000, whereColumn: undefined, matches: [], picked });
-  select(ring, row, values.length);
-  return compileAggregate('distinct', { picked, column: VALUE, timeSlot: TIME })(row, ring);
+  compileSpan(1_000, picked)(ring, row, values.length);
+  return compileAggregate('distinct', { picked, column: VALUE, timeSlot: TIME, total: undefined })(row, ring);
 }
 
 test.each([0, 1, 2, 22, 23, 24, 25, 26, 99, 100])(
@@ -29,14 +29,14 @@ test.each([0, 1, 2, 22, 23, 24, 25, 26, 99, 100])(
 
 test('what was counted before is forgotten', () => {
   const picked = new Int32Array(101);
-  const count = compileAggregate('distinct', { picked, column: VALUE, timeSlot: TIME });
+  const count = compileAggregate('distinct', { picked, column: VALUE, timeSlot: TIME, total: undefined });
   const ring = createRing({ width: 2, maxRecords: 100 });
   for (let i = 0; i < 60; i += 1) {
     const at = push(ring, Number.NEGATIVE_INFINITY);
-    ring.values.set([i, i], at);
+    ring.values[at] = i;
+    ring.values[ring.capacity + at] = i;
   }
-  const select = (windowMs: number) =>
-    compileSelect({ windowMs, whereColumn: undefined, matches: [], picked })(ring, Float64Array.of(59), 59);
+  const select = (windowMs: number) => compileSpan(windowMs, picked)(ring, Float64Array.of(59), 59);
   const found = [59, 4, 40, 0].map((windowMs) => {
     select(windowMs);
     return count(Float64Array.of(59), ring);

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { openFeatures } from '../../../infra/features.ts';
 import { sensorContent } from '../../support/sensors/content.ts';
+import { openLandedRows } from './landedRows.ts';
 import type { StreamRecord } from './randomStream.ts';
-import { openBronzeRows, placeOf, streamVectors } from './support.ts';
+import { placeOf, streamVectors } from './support.ts';
 
 const MINUTE = 60_000;
 const START = Date.UTC(2026, 0, 1);
@@ -37,7 +38,8 @@ test('a domain without money: three features by content alone, the same in the s
   const wanted = ROWS.map(([, , , ...values]) => ({ status: 'PRESENT', values }));
   expect(set!.features.map(({ entry }) => entry.name)).toEqual(['is_frost', 'mean_10m', 'jump']);
   expect(streamVectors(set!, records)).toEqual(wanted);
-  await using bronze = await openBronzeRows(contract!, records);
-  const found = await bronze.vectors(set!);
+  const visible = records.map((record) => ({ ...record, visibleFromMs: 0 }));
+  await using landed = await openLandedRows([contract!], { 'bronze.readings': visible });
+  const found = await landed.vectors(set!);
   expect(records.map((record) => found.get(placeOf(record)))).toEqual(wanted);
 });
