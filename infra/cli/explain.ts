@@ -8,6 +8,7 @@ import { fault } from '../core/errorCatalog.ts';
 import { createLogger } from '../core/logger.ts';
 import { alignColumns } from '../core/text.ts';
 import { openFeatures } from '../features.ts';
+import { featureSettings } from '../grid.ts';
 import { openLake } from '../lake.ts';
 import type { RegisterCommand } from './main.ts';
 
@@ -43,13 +44,14 @@ Examples:
 
 async function explain(id: string | undefined, { event }: ExplainOptions): Promise<Explanation> {
   const log = createLogger({ name: 'explain', level: 'error' });
-  await using lake = await openLake(loadConfig(process.env), { log });
+  const config = loadConfig(process.env);
+  await using lake = await openLake(config, { log });
   const { contracts } = paymentContent;
   const tables = {
     decisions: decisions.table,
     sources: new Map(contracts.map(({ topic, table }) => [topic, table])),
   };
-  const deps = { lake, tables, sets: await openFeatures(paymentContent) };
+  const deps = { lake, tables, sets: await openFeatures(paymentContent, featureSettings(config)) };
   if (event === undefined) {
     if (id === undefined) throw fault('DECISION_ID_INVALID', { id: '(nothing)' });
     return await explainDecision(deps, id);

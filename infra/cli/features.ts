@@ -10,6 +10,7 @@ import { loadConfig } from '../core/config.ts';
 import { createLogger } from '../core/logger.ts';
 import { alignColumns } from '../core/text.ts';
 import { openFeatures } from '../features.ts';
+import { featureSettings } from '../grid.ts';
 import { openLake } from '../lake.ts';
 import type { RegisterCommand } from './main.ts';
 
@@ -70,7 +71,7 @@ function withLive(command: Command): Command {
 }
 
 async function listAction({ json, live }: ListOptions): Promise<void> {
-  const sets = await openFeatures(paymentContent);
+  const sets = await openSets();
   const reports = reportFeatures(ENTRIES, sets);
   const lives = await livesOf(sets, live);
   if (json) {
@@ -86,7 +87,7 @@ async function listAction({ json, live }: ListOptions): Promise<void> {
 }
 
 async function showAction(name: string, { json, live }: ListOptions): Promise<void> {
-  const sets = await openFeatures(paymentContent);
+  const sets = await openSets();
   const { sql, ...report } = showFeature(ENTRIES, { sets, name });
   const lives = (await livesOf(sets, live)).get(name) ?? [];
   if (json) {
@@ -114,7 +115,7 @@ function liveText({ source, vectors, missing, statuses }: FeatureLive): string {
 }
 
 async function parityAction({ last, sample, json }: ParityOptions): Promise<void> {
-  const sources = sourcesOf(await openFeatures(paymentContent));
+  const sources = sourcesOf(await openSets());
   await using lake = await openFeatureLake();
   const request = { sources, decisions: decisions.table, last, oneKeyIn: sample };
   const report = await compareFeatures(lake, request);
@@ -133,6 +134,11 @@ async function livesOf(sets: readonly FeatureSet[], isWanted: boolean) {
   await using lake = await openFeatureLake();
   const request = { decisions: decisions.table, last: LIVE_DECISIONS, sources: sourcesOf(sets) };
   return await liveFeatures(lake, request);
+}
+
+/** As scorers have them: the grid is configuration. */
+function openSets(): Promise<FeatureSet[]> {
+  return openFeatures(paymentContent, featureSettings(loadConfig(process.env)));
 }
 
 async function openFeatureLake() {
