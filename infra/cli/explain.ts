@@ -30,7 +30,7 @@ export const registerExplain: RegisterCommand = (program) => {
       `
 Examples:
   tidemark sql "select decision_id from silver.decisions where decision = 'decline' order by decided_at desc limit 5"
-  tidemark explain tx.fintech:Yw0Wx2GmQfO1b8yq1JtY7A:3:4711
+  tidemark explain ${paymentContent.contracts[0]?.topic}:Yw0Wx2GmQfO1b8yq1JtY7A:3:4711
   tidemark explain --event T0000000000004711`,
     )
     .action(async (id: string | undefined, options: ExplainOptions) => {
