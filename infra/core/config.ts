@@ -36,6 +36,12 @@ const schema = z.object({
   TIDEMARK_SCHEDULE: duration('60s'),
   TIDEMARK_COMPACTION_SCHEDULE: duration('10m'),
 
+  TIDEMARK_SCORE_GROUP: z.string().default('tidemark-score'),
+  TIDEMARK_SCORE_MAX_BATCH: z.coerce.number().int().min(1).max(10_000).default(256),
+  TIDEMARK_SCORE_MAX_WAIT: duration('5ms'),
+  TIDEMARK_SCORE_DEADLINE: duration('5s'),
+  TIDEMARK_SCORE_QUEUE: size('4MiB'),
+  TIDEMARK_SCORE_POLL: duration('2s'),
   TIDEMARK_GRID: duration('1h'),
   TIDEMARK_GRID_DELAY: duration('5m'),
   TIDEMARK_GRID_WAIT: duration('4m'),
@@ -105,6 +111,7 @@ export function loadConfig(env: NodeJS.ProcessEnv) {
       maxRows: e.TIDEMARK_FLUSH_ROWS,
     },
     schedule: { transformsMs: e.TIDEMARK_SCHEDULE, compactionMs: e.TIDEMARK_COMPACTION_SCHEDULE },
+    score: scoreConfig(e),
     grid: gridOf(e),
     duckdb: { memoryBytes: e.TIDEMARK_DUCKDB_MEMORY, threads: e.TIDEMARK_DUCKDB_THREADS },
   });
@@ -121,6 +128,19 @@ export function parseDuration(text: string): number | undefined {
 }
 
 // === Helpers ===
+
+function scoreConfig(e: z.infer<typeof schema>) {
+  return {
+    groupId: e.TIDEMARK_SCORE_GROUP,
+    maxBatch: e.TIDEMARK_SCORE_MAX_BATCH,
+    maxWaitMs: e.TIDEMARK_SCORE_MAX_WAIT,
+    deadlineMs: e.TIDEMARK_SCORE_DEADLINE,
+    /** Bytes of records that wait for their decision; over it Kafka is not read. */
+    queueBytes: e.TIDEMARK_SCORE_QUEUE,
+    /** How often newer models and gold values are looked for. */
+    pollMs: e.TIDEMARK_SCORE_POLL,
+  };
+}
 
 function gridOf(e: z.infer<typeof schema>) {
   return {

@@ -46,6 +46,19 @@ export const SCORING_ERRORS = {
     message: 'the ONNX model does not load or does not fit: {detail}',
     remedy: 'use another version of the model; its file is damaged or was written by something else',
   },
+  SCORING_NO_DECISIONS: {
+    domain: 'user',
+    retry: 'never',
+    message: 'no contract says that it answers records, so decisions have no topic',
+    remedy: "set 'answers' in the contract of the topic of decisions, see ingestion/contract.ts",
+  },
+  SCORING_PARTITIONS: {
+    domain: 'user',
+    retry: 'never',
+    message: 'the topic {topic} has {partitions} partitions, but {decisions} only {available}',
+    remedy:
+      'give {decisions} at least {partitions} partitions: a decision goes to the partition of its record',
+  },
   TRAINING_NO_RELEASE: {
     domain: 'user',
     retry: 'never',

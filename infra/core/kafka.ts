@@ -101,8 +101,13 @@ export async function ensureTopics(brokers: readonly string[], specs: readonly T
         configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
       }));
     // Several processes may get here at once: that a topic exists by now is no error.
-    if (topics.length > 0) await admin.createTopics({ topics, waitForLeaders: true, timeout: 15_000 });
-    await checkPartitions(admin, specs);
+    // A broker that does not know yet what it has just made says so to who asks for it.
+    const isRetriable = (error: unknown) => isElecting(error) || isUnknownTopic(error);
+    const patiently = (ask: () => Promise<unknown>) => withRetry(ask, { clock: systemClock, isRetriable });
+    if (topics.length > 0) {
+      await patiently(() => admin.createTopics({ topics, waitForLeaders: true, timeout: 15_000 }));
+    }
+    await patiently(() => checkPartitions(admin, specs));
     await refuseCompacted(admin, specs);
   });
 }
@@ -124,11 +129,16 @@ export interface TopicReader extends AsyncDisposable {
   read(topics: readonly string[]): Promise<TopicState[]>;
 }
 
+export interface TopicTimes {
+  /** By partition, the offset of the first record that arrived at or after this time; the log's end where none has. */
+  offsetsAt(topic: string, timestampMs: number): Promise<ReadonlyMap<number, number>>;
+}
+
 /** The connection behind `fetchTopicStates`, for those who ask often. @throws KAFKA_UNAVAILABLE */
 export async function openTopicReader(
   brokers: readonly string[],
   { retries = PATIENT.retries }: { readonly retries?: number } = {},
-): Promise<TopicReader> {
+): Promise<TopicReader & TopicTimes> {
   await using stack = new AsyncDisposableStack();
   const ids = stack.use(openTopicIdReader({ brokers, clientId: 'tidemark-topics', retries }));
   const admin = kafkaClient({ brokers, clientId: 'tidemark-topics', retries }).admin({
@@ -156,6 +166,10 @@ export async function openTopicReader(
         }),
       );
     },
+    offsetsAt: async (topic, timestampMs) => {
+      const found = await reached(brokers, () => admin.fetchTopicOffsetsByTimestamp(topic, timestampMs));
+      return new Map(found.map(({ partition, offset }) => [partition, Number(offset)]));
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -173,6 +187,10 @@ function isElecting(error: unknown): boolean {
   const { type, cause } = error as { type?: string; cause?: unknown };
   const electing = type === 'NOT_LEADER_FOR_PARTITION' || type === 'LEADER_NOT_AVAILABLE';
   return electing || (cause !== undefined && isElecting(cause));
+}
+
+function isUnknownTopic(error: unknown): boolean {
+  return (error as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION';
 }
 
 async function checkPartitions(admin: Admin, specs: readonly TopicSpec[]): Promise<void> {

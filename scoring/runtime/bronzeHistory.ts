@@ -53,8 +53,10 @@ export async function foldHistory(
     return { partition, afterMs: forgettableBefore(set, arrivedAtMs) - marginMs(set) };
   });
   const fromMs = Math.min(...cuts.map(({ afterMs }) => afterMs)) - AHEAD_MS;
-  const files = pruneFiles(snapshot, { [ARRIVAL_DATE]: { min: new Date(fromMs).toISOString().slice(0, 10) } });
-  const columns = [...PLACE, '_error', '_arrived_at', set.source.eventTime, ...fieldsOf(history)];
+  const files = pruneFiles(snapshot, {
+    [ARRIVAL_DATE]: { min: new Date(fromMs).toISOString().slice(0, 10) },
+  });
+  const columns = [...PLACE, '_error', '_key', '_arrived_at', set.source.eventTime, ...fieldsOf(history)];
   await using rows = await scan(lake, snapshot, { files, columns });
   const limits = cuts.map(({ partition, afterMs }) => {
     const below = request.below.get(partition) ?? 0;
@@ -191,17 +193,18 @@ function feedingOrder(parts: readonly Part[], topicId: string, firstLiveMs = Num
 
 /** Key, times, and the fields that features read, in types that become numbers and texts of JavaScript. */
 function recordColumns(history: History): string {
-  const { contract, set } = history;
+  const { contract, set, snapshot } = history;
+  const known = new Set(snapshot.schema.map(({ name }) => name));
   const fields = fieldsOf(history).map((name) => {
     const field = contract.fields.find((one) => one.name === name);
     if (field === undefined) throw new Error(`${contract.table} has no field ${name}`);
-    return `cast(${sqlName(name)} as ${plainType(field.type)})`;
+    // A field of a newer contract that no landed record has had yet.
+    return `cast(${known.has(name) ? sqlName(name) : 'null'} as ${plainType(field.type)})`;
   });
-  const key = `cast(${sqlName(contract.key)} as varchar)`;
   const times = [set.source.eventTime, '_arrived_at'].map(
     (name) => `cast(epoch_ms(${sqlName(name)}) as double)`,
   );
-  return [key, ...times, ...fields].join(', ');
+  return ['_key', ...times, ...fields].join(', ');
 }
 
 /** A row of `recordColumns` from column `at` on as a record. */

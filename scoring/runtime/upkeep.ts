@@ -1,0 +1,140 @@
+import { isFault } from '../../infra/core/errorCatalog.ts';
+import type { TopicReader, TopicState } from '../../infra/core/kafka.ts';
+import type { GroupConsumer } from '../../infra/core/kafkaGroup.ts';
+import type { Clock, Logger } from '../../infra/core/ports.ts';
+import { StallWatch } from '../../ingestion/stallWatch.ts';
+import { findTopicFault } from '../../ingestion/topicGuard.ts';
+import type { Intake } from './intake.ts';
+import type { OwnedPartition } from './ownedPartition.ts';
+import type { OpenSource } from './sources.ts';
+import type { Totals } from './totals.ts';
+
+/** How often extents of the topics are looked at, offsets told and the totals written, in milliseconds. */
+const WATCH_MS = 5_000;
+const OFFSETS_MS = 2_000;
+const REPORT_MS = 15_000;
+/** One partition forgets keys at a time: a sweep over all of them would be felt in the latency. */
+const SWEEP_MS = 500;
+
+export interface UpkeepParts {
+  readonly intake: Intake;
+  readonly sources: readonly OpenSource[];
+  readonly reader: TopicReader;
+  readonly group: Pick<GroupConsumer, 'commitOffsets'>;
+  readonly totals: Totals;
+  /** What follows newer models and gold values. All records that arrived before `caughtUpAtMs` are decided. */
+  readonly poll: (caughtUpAtMs: number | undefined) => Promise<unknown>;
+  readonly pollMs: number;
+  readonly fields: () => object;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** What goes on beside the batches until the signal. @throws LANDING_*, and what `poll` throws */
+export async function keepUp(parts: UpkeepParts, ended: AbortSignal): Promise<void> {
+  const { clock, pollMs, poll, totals, log, fields } = parts;
+  const stalls = new StallWatch();
+  const sweeping = { next: 0 };
+  const caughtUp: CaughtUp = { atMs: undefined };
+  await Promise.all([
+    every(clock, { ms: WATCH_MS, ended }, () => watch(parts, { stalls, caughtUp })),
+    every(clock, { ms: OFFSETS_MS, ended }, () => tellOffsets(parts)),
+    every(clock, { ms: SWEEP_MS, ended }, async () => sweepNext(parts.intake, sweeping)),
+    every(clock, { ms: REPORT_MS, ended }, async () => totals.report(log, fields())),
+    every(clock, { ms: pollMs, ended }, () => poll(caughtUp.atMs)),
+  ]);
+}
+
+/** The group's offsets only feed lag tools. */
+export async function tellOffsets({ intake, group, log }: UpkeepParts): Promise<void> {
+  const offsets = [...intake.owned.values()].map(({ plan, published }) => {
+    return { topic: plan.place.topic, partition: plan.place.partition, offset: published };
+  });
+  if (offsets.length === 0) return;
+  try {
+    await group.commitOffsets(offsets);
+  } catch (error) {
+    log.debug({ err: error }, 'the group does not take our offsets');
+  }
+}
+
+// === Helpers ===
+
+interface CaughtUp {
+  atMs: number | undefined;
+}
+
+async function every(
+  clock: Clock,
+  { ms, ended }: { readonly ms: number; readonly ended: AbortSignal },
+  work: () => Promise<unknown>,
+): Promise<void> {
+  while (!ended.aborted) {
+    try {
+      await clock.sleep(ms, ended);
+    } catch (error) {
+      if (!ended.aborted) throw error;
+      return;
+    }
+    await work();
+  }
+}
+
+/** Topics are looked at when they are idle too; a client that is stuck ends the process. */
+async function watch(
+  parts: UpkeepParts,
+  { stalls, caughtUp }: { readonly stalls: StallWatch; readonly caughtUp: CaughtUp },
+): Promise<void> {
+  const { intake, sources, clock } = parts;
+  const lookedMs = clock.nowMs();
+  let waiting = 0;
+  const before = new Map(sources.map((source) => [source, positionsOf(intake, source)]));
+  const states = await readStates(parts);
+  if (states === undefined) return;
+  for (const [source, earlier] of before) {
+    const { topic, partitions } = source.contract;
+    const state = states.find((one) => one.topic === topic);
+    const expected = { topic, topicId: source.topicId, partitions };
+    const positions = positionsOf(intake, source);
+    // Positions move while the topic is read: only what is wrong before and after is wrong.
+    const problem =
+      findTopicFault({ ...expected, positions: earlier }, state) &&
+      findTopicFault({ ...expected, positions }, state);
+    // What retention takes now is decided from bronze at the next start; what waits here is in our hands.
+    if (problem !== undefined && !isFault(problem, 'LANDING_RETENTION_OVERTOOK')) throw problem;
+    const lag = lagOf(positions, state);
+    waiting += lag;
+    stalls.look({ topic, accepted: intake.accepted(topic), isBusy: intake.isBusy, lag }, clock.nowMs());
+  }
+  if (waiting === 0 && !intake.isBusy) caughtUp.atMs = lookedMs;
+}
+
+function positionsOf({ owned }: Intake, { contract }: OpenSource): ReadonlyMap<number, number> {
+  const own = [...owned.values()].filter(({ plan }) => plan.place.topic === contract.topic);
+  return new Map(own.map(({ plan, taken }) => [plan.place.partition, taken]));
+}
+
+/** Undefined while no broker answers: nothing can be said, and the client goes on by itself. */
+async function readStates({ reader, sources, log }: UpkeepParts): Promise<TopicState[] | undefined> {
+  try {
+    return await reader.read(sources.map(({ contract }) => contract.topic));
+  } catch (error) {
+    if (!isFault(error, 'KAFKA_UNAVAILABLE')) throw error;
+    log.warn({ err: error }, 'Kafka does not answer');
+    return undefined;
+  }
+}
+
+function lagOf(positions: ReadonlyMap<number, number>, state: TopicState | undefined): number {
+  return (state?.partitions ?? []).reduce(
+    (lag, { partition, logEnd }) => lag + Math.max(0, logEnd - (positions.get(partition) ?? logEnd)),
+    0,
+  );
+}
+
+function sweepNext({ owned }: Intake, sweeping: { next: number }): void {
+  const partitions: OwnedPartition[] = [...owned.values()];
+  const one = partitions[sweeping.next % Math.max(1, partitions.length)];
+  sweeping.next += 1;
+  if (one?.arrivedAtMs !== undefined) one.lane.sweep(one.arrivedAtMs);
+}
