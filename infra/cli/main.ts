@@ -3,6 +3,7 @@ import { classifyError } from '../core/errors.ts';
 import { registerAlerts } from './alerts.ts';
 import { registerClean } from './clean.ts';
 import { registerDown } from './down.ts';
+import { registerExplain } from './explain.ts';
 import { registerFeatures } from './features.ts';
 import { registerLand } from './land.ts';
 import { registerLogs } from './logs.ts';
@@ -36,6 +37,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerTable,
   registerRelease,
   registerFeatures,
+  registerExplain,
   registerTrain,
   registerModels,
   registerTopics,
