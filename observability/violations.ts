@@ -17,6 +17,7 @@ export const VIOLATION_CODES = {
   KAFKA_MISSING: 'records that Kafka has are not in the table',
   KAFKA_UNKNOWN: 'the table has offsets that Kafka does not give',
   KAFKA_LOG_ENDS_EARLY: 'the progress lies beyond the end of the log in Kafka',
+  CLOSINGS_BROKEN: 'grid points show what cannot be: a gap, a step back, or what has not landed',
   KEYS_DUPLICATED: 'a key that identifies a row is there more than once',
   RELEASE_NOT_CLOSED:
     'a released table was computed from another version of its source than the released one',
