@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { labels } from '../../../ingestion/contracts/labels.ts';
 import { txFintech } from '../../../ingestion/contracts/txFintech.ts';
 import { txGaming } from '../../../ingestion/contracts/txGaming.ts';
+import { optimizeTable } from '../../../lakehouse/optimize.ts';
 import { newestRelease } from '../../../lakehouse/release.ts';
 import { scan } from '../../../lakehouse/scan.ts';
 import { openTable } from '../../../lakehouse/table.ts';
@@ -112,13 +113,13 @@ test('while Kafka is away nothing is closed; the next closing skips what was mis
 });
 
 test('files that land before the first closing are visible when they arrived, later ones from the next closing on', async () => {
-  const clock = testClock(NOON + 2_000);
+  const clock = testClock(NOON + 3_000);
   await using lake = await openTempLake(clock);
   const sent = (arrivedAtMs: number) => {
     made += 1;
     return { arrivedAtMs, value: transfer(idOf(made), arrivedAtMs - 100) };
   };
-  const arrivals = [-50_000, -48_001, -48_000, -47_999, 1_900].map((ms) => sent(NOON + ms));
+  const arrivals = [-50_000, -48_001, -48_000, -47_999, 1_900, 2_900].map((ms) => sent(NOON + ms));
   await landLive(lake, txFintech, arrivals, { topicId: FILE });
   const { deps } = await openTestGrid(lake, { logEnds: async () => undefined });
   await closeGrid(deps);
@@ -132,8 +133,25 @@ test('files that land before the first closing are visible when they arrived, la
     [`${FILE}/0/2`]: -50,
     [`${FILE}/0/3`]: -40,
     [`${FILE}/0/4`]: 0,
+    // It had landed when the grid point was closed.
+    [`${FILE}/0/5`]: 0,
     'file:late/0/0': 10,
   });
+});
+
+test('of a file that compaction made of several commits only rows below the closing are visible', async () => {
+  const clock = testClock(NOON + 2_000);
+  await using lake = await openTempLake(clock);
+  await transfers(lake, 0);
+  const { deps } = await openTestGrid(lake);
+  await closeGrid(deps);
+  await transfers(lake, 0);
+  await transfers(lake, 0);
+  clock.nowMsValue += 60_000;
+  const table = await openTable(lake, txFintech.table);
+  const { filesAfter } = await optimizeTable(lake, table!, { minFiles: 2, minAgeMs: 0 });
+  expect(filesAfter).toBe(1);
+  expect(await visibleOf(lake)).toEqual({ 'id-1/0/0': 0 });
 });
 
 test('nothing is closed before anything has landed', async () => {
