@@ -146,6 +146,12 @@ export async function stopCleanly(child: Child): Promise<void> {
   expect(ending.code, ending.stderr.slice(-3_000)).toBe(0);
 }
 
+/** How many partitions a scorer has taken up last, by its log; undefined: none yet. */
+export function partitionsOf(output: string): number | undefined {
+  const [, count] = [...output.matchAll(/"partitions":(\d+).*partitions taken up/g)].at(-1) ?? [];
+  return count === undefined ? undefined : Number(count);
+}
+
 export interface DecidedTopic {
   /** What counts by the high-water rule, by `partitionName` and offset. */
   readonly decisions: ReadonlyMap<string, ReadonlyMap<number, Decision>>;
