@@ -9,7 +9,7 @@ import { paymentScoring } from '../scoring/policy/payments.ts';
 import type { ScoringContent } from '../scoring/scoringContent.ts';
 import type { FeatureContent } from '../transforms/feature.ts';
 import { FEATURES } from '../transforms/features/list.ts';
-import { FEATURE_SOURCES } from '../transforms/features/sources.ts';
+import { FEATURE_ENTITIES, FEATURE_LABELS, FEATURE_SOURCES } from '../transforms/features/sources.ts';
 
 /** What a user edits to make Tidemark theirs; the engine knows none of it. */
 export interface Content {
@@ -28,6 +28,11 @@ export const LABELS_TABLE = 'bronze.labels';
 export const paymentContent: Content = {
   contracts: [txGaming, txFintech, txEcommerce, labels, decisions],
   transformsDir: join(import.meta.dirname, '..', 'transforms'),
-  features: { entries: FEATURES, sources: FEATURE_SOURCES },
+  features: {
+    entries: FEATURES,
+    sources: FEATURE_SOURCES,
+    entities: FEATURE_ENTITIES,
+    labels: FEATURE_LABELS,
+  },
   scoring: paymentScoring,
 };

@@ -1,6 +1,7 @@
 import { FEATURE_SETTINGS, type FeatureSettings } from '../transforms/feature.ts';
 import { readSeedTable } from '../transforms/featureRates.ts';
 import { buildFeatureSet, type FeatureSet } from '../transforms/featureSet.ts';
+import { resolveGold } from '../transforms/goldEntity.ts';
 import { loadProject } from '../transforms/project.ts';
 import type { Content } from './content.ts';
 import { fault } from './core/errorCatalog.ts';
@@ -21,6 +22,8 @@ export async function openFeatures(
         .map(async (seed) => [seed.name, await readSeedTable(seed)] as const),
     ),
   );
+  const contractVersions = new Map(contracts.map(({ table, version }) => [table, version]));
+  const gold = resolveGold({ content: features, seeds, contractVersions, settings });
   return features.sources.map((source) => {
     const contract = contracts.find(({ table }) => table === source.table);
     if (contract === undefined) {
@@ -30,6 +33,6 @@ export async function openFeatures(
       });
     }
     const { entries } = features;
-    return buildFeatureSet({ source, entries, seeds, contractVersion: contract.version, settings });
+    return buildFeatureSet({ source, entries, seeds, contractVersion: contract.version, settings, gold });
   });
 }

@@ -91,11 +91,59 @@ interface DerivedEntry extends EntryBase {
  */
 export type Aggregation = 'count' | 'sum' | 'mean' | 'sd' | 'min' | 'max' | 'distinct' | 'seconds_since';
 
-export type FeatureEntry = EventEntry | StreamEntry | DerivedEntry;
+/**
+ * An aggregate over all records of an entity that were visible at the event's grid point, whatever their
+ * source, served from marts: of the hours in [asOf − window, asOf) before asOf = the grid point at or before
+ * event time − grace.
+ */
+export interface GoldEntry extends EntryBase {
+  readonly kind: 'gold';
+  /** One of the content's entities. */
+  readonly entity: string;
+  readonly aggregation: GoldAggregation;
+  /** The input that is aggregated, or `key` for the record's key; for `labels` one of the content's counts of labels. */
+  readonly of?: string;
+  /** At most `90d`, a multiple of the grid. */
+  readonly window: string;
+}
+
+/**
+ * As those of the stream. `distinct` is exact below 64 and an estimate from there on. `seconds_since_first`
+ * and `seconds_since` are the ages of the window's oldest and newest record at the event. `labels` counts
+ * events by the hour at which their label became known.
+ */
+export type GoldAggregation = Aggregation | 'seconds_since_first' | 'labels';
+
+export type FeatureEntry = EventEntry | StreamEntry | GoldEntry | DerivedEntry;
+
+/** Whom gold features are about. Its records are those of all sources that can name it. */
+export interface FeatureEntity {
+  readonly name: string;
+  /** The text input that names it; none: the record's key. */
+  readonly input?: string;
+}
+
+/** Where labels of events come from; texts other than names of fields are SQL over the fields. */
+export interface FeatureLabels {
+  readonly table: string;
+  /** The field that holds the event's id, as the sources' `eventId`. */
+  readonly event: string;
+  /** Fields of a statement's identity and of its revision; the highest one known counts. */
+  readonly statement: string;
+  readonly revision: string;
+  /** When it became known outside; here it is known when it has arrived, too. */
+  readonly availableAt: string;
+  /** Of the statements about an event the lowest rank counts, then the one known last. */
+  readonly rank: string;
+  /** What `labels` can count: predicates by name. */
+  readonly counts: Readonly<Record<string, string>>;
+}
 
 export interface FeatureContent {
   readonly entries: readonly FeatureEntry[];
   readonly sources: readonly FeatureSource[];
+  readonly entities?: readonly FeatureEntity[];
+  readonly labels?: FeatureLabels;
 }
 
 export interface FeatureSettings {
@@ -103,12 +151,32 @@ export interface FeatureSettings {
   readonly latenessMs: number;
   /** How many records before the event, by place, a window can hold. */
   readonly ringRecords: number;
+  /** Length of the tiles, and how far apart the points are at which they are closed. */
+  readonly gridMs: number;
+  /** A grid point serves events from this much later on. */
+  readonly graceMs: number;
+  /** Gold values of grid points older than this are not served; of no influence on values. */
+  readonly goldMaxAgeMs: number;
 }
 
-export const FEATURE_SETTINGS: FeatureSettings = { latenessMs: 3_600_000, ringRecords: 1_000 };
+export const FEATURE_SETTINGS: FeatureSettings = {
+  latenessMs: 3_600_000,
+  ringRecords: 1_000,
+  gridMs: 3_600_000,
+  graceMs: 15 * 60_000,
+  goldMaxAgeMs: 6 * 3_600_000,
+};
 
 /** Windows of the stream end here. */
 export const MAX_WINDOW_MS = 86_400_000;
+
+/** Windows over tiles end here. */
+export const MAX_GOLD_WINDOW_MS = 90 * 86_400_000;
+
+/** The grid point that serves an event of this time, both in ms. Pure. */
+export function asOfMs({ gridMs, graceMs }: FeatureSettings, eventTimeMs: number): number {
+  return Math.floor((eventTimeMs - graceMs) / gridMs) * gridMs;
+}
 
 /** `PRESENT`: computed, a value may still be missing (NaN). `TOO_LATE`: the event was later than L. */
 export type StreamStatus = 'PRESENT' | 'TOO_LATE';

@@ -1,13 +1,13 @@
 import { sqlName, sqlText } from '../infra/core/duckdb.ts';
 import type { FeatureInput, WholeInput } from './feature.ts';
 import { sqlDouble } from './featureOperations.ts';
-import type { FeatureSet } from './featureSet.ts';
+import type { ResolvedSource } from './featureSource.ts';
 
 /**
  * The inputs of a source in SQL, as `compileInputs` reads them: text as VARCHAR, `number` as DOUBLE, whole
  * numbers as BIGINT, missing as NULL. Pure; no I/O.
  */
-export function inputColumns(set: FeatureSet): string[] {
+export function inputColumns(set: Pick<ResolvedSource, 'inputs' | 'rates'>): string[] {
   return set.inputs.flatMap(({ name, input }) => {
     if (input.kind !== 'exchanged') return [`${inputSql(input)} as ${sqlName(name)}`];
     const rates = [...(set.rates.get(name) ?? [])];
@@ -22,7 +22,10 @@ export function inputColumns(set: FeatureSet): string[] {
 }
 
 /** What takes the columns of exchanged inputs to their value: of `select * replace…`. */
-export function exchangedColumns(set: FeatureSet): { readonly drop: string[]; readonly make: string[] } {
+export function exchangedColumns(set: Pick<ResolvedSource, 'inputs'>): {
+  readonly drop: string[];
+  readonly make: string[];
+} {
   const exchanged = set.inputs.filter(({ input }) => input.kind === 'exchanged').map(({ name }) => name);
   return {
     drop: exchanged.flatMap((name) =>

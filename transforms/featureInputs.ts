@@ -41,6 +41,16 @@ export function textNumber(text: string): number {
   return (high & 0x1fffff) * 2 ** 32 + ((low ^ (low >>> 16)) >>> 0);
 }
 
+/** The text of an input as it is; undefined where missing, or of another kind. Pure. */
+export function compileText(input: FeatureInput): (record: FeatureRecord) => string | undefined {
+  if (input.kind !== 'text') return () => undefined;
+  const read = memberReader(input.field);
+  return ({ value }) => {
+    const text = read(value);
+    return typeof text === 'string' ? text : undefined;
+  };
+}
+
 // === Helpers ===
 
 type Reader = (value: Readonly<Record<string, unknown>>) => number;

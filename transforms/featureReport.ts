@@ -9,7 +9,7 @@ export interface FeatureReport {
   /** Of the idea in the catalogue. */
   readonly number: string;
   readonly kind: FeatureEntry['kind'];
-  /** Whose records its windows hold; null for what has none. */
+  /** Whose records its windows or tiles hold; null for what has none. */
   readonly entity: string | null;
   readonly description: string;
   /** In words of the list: `count over 24h, where …`. */
@@ -27,7 +27,7 @@ export function reportFeatures(
     name: entry.name,
     number: entry.number,
     kind: entry.kind,
-    entity: entry.kind === 'stream' ? entry.entity : null,
+    entity: entry.kind === 'stream' || entry.kind === 'gold' ? entry.entity : null,
     description: entry.description,
     definition: definitionOf(entry),
     sources: sets.flatMap(({ source: { name, table }, features }) =>
@@ -55,6 +55,10 @@ export function showFeature(
 // === Helpers ===
 
 function definitionOf(entry: FeatureEntry): string {
+  if (entry.kind === 'gold') {
+    const { aggregation, of, window, entity } = entry;
+    return `${aggregation}${of === undefined ? '' : ` of ${of}`} over ${window}, same ${entity}`;
+  }
   if (entry.kind !== 'stream') return entry.expression;
   const { aggregation, of, window, where, match } = entry;
   return [

@@ -7,17 +7,14 @@ import {
   type FeatureInput,
   type FeatureSettings,
   type FeatureSource,
+  type GoldEntry,
   MAX_WINDOW_MS,
 } from './feature.ts';
 import { type Expression, namesIn, parseExpression, typeOf } from './featureExpression.ts';
 import type { ValueType } from './featureOperations.ts';
-import { type Rates, ratesOf, type SeedTable } from './featureRates.ts';
-
-export interface ResolvedInput {
-  readonly name: string;
-  readonly input: FeatureInput;
-  readonly type: ValueType;
-}
+import type { SeedTable } from './featureRates.ts';
+import { isWhole, type ResolvedSource, resolveSource, seedHashOf } from './featureSource.ts';
+import { type GoldEntity, type GoldFeature, KEY } from './goldEntity.ts';
 
 /** What a stream entry reads: entries with an equal selection see the same records. */
 export interface Selection {
@@ -34,22 +31,22 @@ export interface Feature {
   readonly isTruth: boolean;
   /** Of stream entries. */
   readonly selection: Selection | undefined;
+  /** Of gold entries. */
+  readonly gold: GoldFeature | undefined;
   /** Whether it stands on windows: missing when the event is too late. */
   readonly isWindowed: boolean;
-  /** Covers all that determines its values: definition, inputs, seeds, version of the contract, L. */
+  /** Covers all that determines its values: definition, inputs, seeds, versions of contracts, settings. */
   readonly hash: string;
 }
 
 /** The features of one source, checked. A row of values: inputs, `time_ms`, `hour`, then features. */
-export interface FeatureSet {
-  readonly source: FeatureSource;
+export interface FeatureSet extends ResolvedSource {
   readonly settings: FeatureSettings;
-  readonly inputs: readonly ResolvedInput[];
   readonly features: readonly Feature[];
   /** Place in a row of values by name. */
   readonly slots: ReadonlyMap<string, number>;
-  /** By input, for those that are exchanged. */
-  readonly rates: ReadonlyMap<string, Rates>;
+  /** All entities of the content, the same for every source. */
+  readonly gold: readonly GoldEntity[];
 }
 
 export interface FeatureParts {
@@ -59,16 +56,15 @@ export interface FeatureParts {
   /** Of the source's records; part of every hash. */
   readonly contractVersion: number;
   readonly settings?: FeatureSettings;
+  /** Of the content that the entries are from. */
+  readonly gold?: readonly GoldEntity[];
 }
 
 /** The features of a source out of the one list. Pure. @throws FEATURE_INVALID */
 export function buildFeatureSet(parts: FeatureParts): FeatureSet {
   const { source, settings = FEATURE_SETTINGS, seeds = new Map<string, SeedTable>() } = parts;
-  const inputs = Object.entries(source.inputs).map(([name, input]) => ({
-    name,
-    input,
-    type: inputType(input),
-  }));
+  const resolved = resolveSource(source, seeds);
+  const { inputs } = resolved;
   const draft: Draft = {
     parts,
     settings,
@@ -79,7 +75,9 @@ export function buildFeatureSet(parts: FeatureParts): FeatureSet {
     made: new Map(),
   };
   for (const { name } of inputs) {
-    if (!NAME.test(name)) throw invalid(`${source.name}.${name}`, 'an input is named in lower snake case');
+    if (!NAME.test(name) || name === KEY) {
+      throw invalid(`${source.name}.${name}`, `an input is named in lower snake case, and not '${KEY}'`);
+    }
   }
   for (const entry of parts.entries) {
     if (entry.only?.includes(source.name) === false) continue;
@@ -90,14 +88,13 @@ export function buildFeatureSet(parts: FeatureParts): FeatureSet {
   }
   const features = [...draft.made.values()];
   const names = [...inputs.map(({ name }) => name), ...TIME_NAMES, ...features.map((f) => f.entry.name)];
-  return {
-    source,
-    settings,
-    inputs,
-    features,
-    slots: new Map(names.map((name, index) => [name, index])),
-    rates: ratesOf(source.inputs, seeds),
-  };
+  const slots = new Map(names.map((name, index) => [name, index]));
+  return { ...resolved, settings, features, slots, gold: parts.gold ?? [] };
+}
+
+/** The entities with gold features over all sources; a view of gold values calls them by their index here. Pure. */
+export function goldEntitiesOf(sets: readonly FeatureSet[]): readonly GoldEntity[] {
+  return sets[0]?.gold ?? [];
 }
 
 /** The features of `set` that are named, with those that they stand on. Pure. */
@@ -124,6 +121,13 @@ interface Draft {
 const FORMAT = 1;
 const NAME = /^[a-z][a-z0-9_]*$/;
 const TIME_NAMES = ['time_ms', 'hour'] as const;
+const NOTHING = {
+  expression: undefined,
+  isTruth: false,
+  selection: undefined,
+  gold: undefined,
+  isWindowed: false,
+} as const;
 
 function resolve(draft: Draft, entry: FeatureEntry): Feature {
   if (!NAME.test(entry.name)) throw invalid(entry.name, 'a feature is named in lower snake case');
@@ -136,9 +140,14 @@ function resolve(draft: Draft, entry: FeatureEntry): Feature {
       ...match,
       ...(where === undefined ? [] : namesIn(where)),
     ];
-    const definition = { aggregation, of, windowMs, where, match, ...draft.settings };
+    const { latenessMs, ringRecords } = draft.settings;
+    const definition = { aggregation, of, windowMs, where, match, latenessMs, ringRecords };
     const hash = hashOf(draft, { kind: entry.kind, definition, stands });
-    return { entry, expression: undefined, isTruth: false, selection, isWindowed: true, hash };
+    return { ...NOTHING, entry, selection, isWindowed: true, hash };
+  }
+  if (entry.kind === 'gold') {
+    const gold = goldOf(draft, entry);
+    return { ...NOTHING, entry, gold, hash: gold.hash };
   }
   const { expression, type } = checked(draft, entry, entry.expression);
   if (type === 'text') throw invalid(entry.name, 'a text is no feature');
@@ -150,7 +159,15 @@ function resolve(draft: Draft, entry: FeatureEntry): Feature {
   }
   const isWindowed = stands.some((name) => draft.made.get(name)?.isWindowed === true);
   const hash = hashOf(draft, { kind: entry.kind, definition: { expression, isWindowed }, stands });
-  return { entry, expression, isTruth: type === 'truth', selection: undefined, isWindowed, hash };
+  return { ...NOTHING, entry, expression, isTruth: type === 'truth', isWindowed, hash };
+}
+
+function goldOf({ parts: { gold = [], source } }: Draft, entry: GoldEntry): GoldFeature {
+  const entity = gold.find(({ name }) => name === entry.entity);
+  const feature = entity?.features.find((one) => one.entry.name === entry.name);
+  if (feature === undefined) throw invalid(entry.name, `there is no entity '${entry.entity}'`);
+  if (entity?.feeds.some((feed) => feed.source.name === source.name) === true) return feature;
+  throw invalid(entry.name, `${source.name} names no ${entry.entity}: say in 'only' which sources have it`);
 }
 
 type StreamEntry = Extract<FeatureEntry, { kind: 'stream' }>;
@@ -177,8 +194,7 @@ function checkAggregation(draft: Draft, { name, aggregation, of }: StreamEntry):
     throw invalid(name, `${aggregation} ${of === undefined ? 'needs' : 'has no'} 'of'`);
   }
   const input = of === undefined ? undefined : inputOf(draft, name, of);
-  const isExact = input?.kind === 'whole' || input?.kind === 'total' || input?.kind === 'exchanged';
-  if (['sum', 'mean', 'sd'].includes(aggregation) && !isExact) {
+  if (['sum', 'mean', 'sd'].includes(aggregation) && input !== undefined && !isWhole(input)) {
     throw invalid(name, `${aggregation} of '${of}' is not exact: make the input whole`);
   }
   if (['min', 'max'].includes(aggregation) && input?.kind === 'text') {
@@ -211,19 +227,14 @@ function hashOf(
   { parts, made }: Draft,
   feature: { readonly kind: string; readonly definition: unknown; readonly stands: readonly string[] },
 ): string {
-  const { source, contractVersion, seeds } = parts;
+  const { source, contractVersion, seeds = new Map<string, SeedTable>() } = parts;
   const stands = [...new Set(feature.stands)].toSorted().map((name) => {
     const input = source.inputs[name];
-    const seed = input?.kind === 'exchanged' ? seeds?.get(input.seed)?.hash : undefined;
-    return [name, input, seed, made.get(name)?.hash];
+    return [name, input, seedHashOf(input, seeds), made.get(name)?.hash];
   });
   const { table, eventTime } = source;
   const all = { format: FORMAT, table, eventTime, contractVersion, ...feature, stands };
   return createHash('sha256').update(JSON.stringify(all)).digest('hex').slice(0, 16);
-}
-
-function inputType(input: FeatureInput): ValueType {
-  return input.kind === 'text' ? 'text' : 'number';
 }
 
 function invalid(feature: string, problem: string, cause?: unknown): Error {

@@ -1,21 +1,39 @@
 import { sqlName } from '../infra/core/duckdb.ts';
 import type { Aggregation } from './feature.ts';
+import { deviationSql } from './featureAggregateSql.ts';
 import { type Expression, namesIn, operationOf } from './featureExpression.ts';
 import { exchangedColumns, inputColumns } from './featureInputSql.ts';
 import { MAX_FLOAT32, sqlDouble } from './featureOperations.ts';
 import type { Feature, FeatureSet } from './featureSet.ts';
+import type { GoldEntity } from './goldEntity.ts';
+import { goldAtSql } from './goldMarts.ts';
+
+export interface BackfillOptions {
+  /**
+   * By entity the relation of its tiles; where none is given, the table of that name. Rows may be too many:
+   * only those that were visible at an event's grid point count.
+   */
+  readonly tiles?: Readonly<Record<string, string>>;
+  /**
+   * Only rows for which this predicate is true, over `_topic, _topic_id, _partition, _offset, _key, time_ms`
+   * and `arrived_at_ms`. Windows still see all rows of `relation`.
+   */
+  readonly wanted?: string;
+}
 
 /**
- * The back-fill: for every good row of `relation` (the source's bronze table, all columns) the vector that
- * the stream gives it. Columns: the place, `event_time_ms`, `status`, and a FLOAT per feature, NaN where
+ * The back-fill: for every good row of `relation` (the source's bronze table, all columns), or for those that
+ * are wanted, the vector that the stream gives it. Columns: the place, `event_time_ms`, `status`, and a FLOAT per feature, NaN where
  * missing. Rows of a file that landed after the topic's first live record are in no window, and left out.
  *
  *   good     inputs of every good row
  *   feeding  incarnations of each topic in their order: files, then topics by their first arrival
  *   placed   the place of each row on time among those of its key
+ *   chosen   the wanted ones, with the grid point that serves them
  *   windows  aggregates by event. An event meets the records that a window can hold, of its ring by place
  *            and of the longest window by time: both are cut into stretches, so that the join is by
  *            equality and no event meets more than two rings
+ *   gold …   values of an entity at the grid points of the chosen rows
  *   valued   features in doubles, those on windows missing when the event is late; then one rounding
  *
  * Pure; no I/O.
@@ -24,16 +42,22 @@ export function backfillSql(
   whole: FeatureSet,
   relation: string,
   features: readonly Feature[] = whole.features,
+  { tiles = {}, wanted }: BackfillOptions = {},
 ): string {
-  const used = new Set(features.flatMap(namesUsed));
+  const entities = whole.gold.filter(({ name }) => features.some(({ gold }) => gold?.entry.entity === name));
+  const used = new Set([...features.flatMap(namesUsed), ...entities.flatMap(({ idInput }) => idInput ?? [])]);
   const set = { ...whole, inputs: whole.inputs.filter(({ name }) => used.has(name)) };
   const streams = features.filter(({ selection }) => selection !== undefined);
   const steps = [
     step('good', goodSql(set, relation)),
     step('feeding', feedingSql(relation)),
     step('placed', placedSql(set), 'materialized '),
+    step('chosen', chosenSql(set, entities, wanted), wanted === undefined ? '' : 'materialized '),
     ...(streams.length > 0 ? [step('windows', windowsSql(set, streams))] : []),
-    step('valued', valuedSql(set, features)),
+    ...entities.map((entity) =>
+      step(goldName(entity), goldStepSql(entity, features, tiles[entity.name] ?? entity.tilesTable)),
+    ),
+    step('valued', valuedSql(set, features, entities)),
   ];
   const rounded = features.map((feature) => `${roundedSql(feature)} as ${sqlName(feature.entry.name)}`);
   return `with ${steps.join(',\n')}
@@ -95,13 +119,38 @@ function placedSql(set: FeatureSet): string {
   from good join feeding using (_topic, _topic_id)`;
 }
 
+/** The id of an entity in `chosen`; the space keeps it apart from inputs. */
+function idName({ name }: GoldEntity): string {
+  return sqlName(`${name} id`);
+}
+
+function goldName({ name }: GoldEntity): string {
+  return sqlName(`gold ${name}`);
+}
+
+function chosenSql(set: FeatureSet, entities: readonly GoldEntity[], wanted: string | undefined): string {
+  const { gridMs, graceMs } = set.settings;
+  const ids = entities.map((entity) => `${sqlName(entity.idInput ?? '_key')} as ${idName(entity)}`);
+  const columns = ['*', ...ids, `(time_ms - ${graceMs}) // ${gridMs} * ${gridMs} as as_of_ms`];
+  return `  select ${columns.join(', ')} from placed${wanted === undefined ? '' : `\n  where ${wanted}`}`;
+}
+
+function goldStepSql(entity: GoldEntity, features: readonly Feature[], tiles: string): string {
+  const own = features.flatMap(({ gold }) => (gold?.entry.entity === entity.name ? [gold] : []));
+  const points = `(select ${idName(entity)} as entity_id, as_of_ms from chosen)`;
+  const columns = own.map(({ column, entry }) => `${sqlName(column)} as ${partName(entry.name, '')}`);
+  return `  select entity_id, as_of_ms, ${columns.join(', ')} from (
+${goldAtSql(entity, own, { points, tiles })}
+  )`;
+}
+
 function windowsSql(set: FeatureSet, streams: readonly Feature[]): string {
   const ring = set.settings.ringRecords;
   const longestMs = Math.max(...streams.map(({ selection }) => selection?.windowMs ?? 0));
   const columns = streams.flatMap((feature) => aggregateColumns(set, feature));
   return `  select
     ${['e.row_id', ...columns].join(',\n    ')}
-  from placed as e
+  from chosen as e
   cross join (values (0), (1)) as earlier_ring(ring_back)
   cross join (values (0), (1)) as earlier_time(time_back)
   join placed as x
@@ -152,26 +201,36 @@ function partName(feature: string, suffix: string): string {
   return sqlName(`${feature} found${suffix}`);
 }
 
-function valuedSql(set: FeatureSet, features: readonly Feature[]): string {
+function valuedSql(set: FeatureSet, features: readonly Feature[], entities: readonly GoldEntity[]): string {
   const values = features.map((feature) => {
     const value =
-      feature.expression === undefined ? aggregateSql(feature) : expressionSql(set, feature.expression);
+      feature.expression === undefined ? foundSql(feature) : expressionSql(set, feature.expression);
     const held = feature.isWindowed ? `case when is_on_time then ${value} end` : value;
     return `${held} as ${sqlName(feature.entry.name)}`;
   });
   const hasWindows = features.some(({ selection }) => selection !== undefined);
-  const from = hasWindows ? 'placed left join windows using (row_id)' : 'placed';
-  return `  select\n    ${['*', ...values].join(',\n    ')}\n  from ${from}`;
+  const golds = entities.map(
+    (entity, i) =>
+      `left join ${goldName(entity)} as g${i} on g${i}.entity_id = chosen.${idName(entity)} and g${i}.as_of_ms = chosen.as_of_ms`,
+  );
+  const from = ['chosen', ...(hasWindows ? ['left join windows using (row_id)'] : []), ...golds];
+  const found = features.flatMap(({ gold, entry }) => (gold === undefined ? [] : [partName(entry.name, '')]));
+  const all = ['chosen.*', ...(hasWindows ? ['windows.* exclude (row_id)'] : []), ...found, ...values];
+  return `  select\n    ${all.join(',\n    ')}\n  from ${from.join('\n  ')}`;
 }
 
-const WIDE = '18446744073709551616::hugeint';
-
-/** The value of a stream feature from its parts; whole numbers become doubles by one rounding. */
-function aggregateSql({ entry }: Feature): string {
+/** The value of a stream or gold feature from its parts; whole numbers become doubles by one rounding. */
+function foundSql({ entry, gold }: Feature): string {
+  if (gold?.isAge === true) return `(cast(time_ms as double) - ${partName(entry.name, '')}) / 1e3`;
+  if (gold !== undefined) return partName(entry.name, '');
   if (entry.kind !== 'stream') throw new Error(`${entry.name} is no aggregate`);
-  const part = (suffix = '') => partName(entry.name, suffix);
+  return aggregateSql(entry.name, entry.aggregation);
+}
+
+function aggregateSql(name: string, aggregation: Aggregation): string {
+  const part = (suffix = '') => partName(name, suffix);
   const sum = (suffix: string) => `cast(cast(coalesce(${part(suffix)}, 0) as bigint) as double)`;
-  switch (entry.aggregation) {
+  switch (aggregation) {
     case 'count':
     case 'distinct':
     case 'sum':
@@ -183,12 +242,8 @@ function aggregateSql({ entry }: Feature): string {
       return `cast(${part()} as double)`;
     case 'seconds_since':
       return `cast(time_ms - ${part()} as double) / 1e3`;
-    case 'sd': {
-      const [n, total] = [`cast(${part(' n')} as hugeint)`, part(' sum')];
-      const spread = `(${n} * ${part(' squares')} - ${total} * ${total})`;
-      const wide = `(cast(cast(${spread} // ${WIDE} as bigint) as double) * 18446744073709551616e0 + cast(cast(${spread} % ${WIDE} as ubigint) as double))`;
-      return `case when ${part(' n')} > 1 then sqrt(${wide} / cast(${n} * (${n} - 1) as double)) end`;
-    }
+    case 'sd':
+      return deviationSql(`cast(${part(' n')} as hugeint)`, part(' sum'), part(' squares'));
   }
 }
 

@@ -5,6 +5,8 @@ import { type Evaluate, MAX_FLOAT32 } from './featureOperations.ts';
 import { createRing, isHeld, push, type Ring } from './featureRing.ts';
 import type { Feature, FeatureSet } from './featureSet.ts';
 import { compileAggregate, compileSelect, type WindowRead } from './featureWindow.ts';
+import { createGoldReader, type GoldReading } from './goldStream.ts';
+import type { GoldView } from './goldView.ts';
 
 /** The windows of one partition of one topic; records come in the order of their places. */
 export interface StreamState {
@@ -18,6 +20,8 @@ export interface StreamState {
   /** Forgets keys whose records no later one can reach; says how many. */
   sweep(arrivedAtMs: number): number;
   readonly keys: number;
+  /** How the gold values of the last `next` were found. */
+  readonly gold: GoldReading;
 }
 
 /**
@@ -33,11 +37,14 @@ export function forgettableBefore(set: FeatureSet, arrivedAtMs: number): number 
  *
  *   record → row [inputs, time_ms, hour, features…] → float32 vector
  *   key → ring of the last records on time: [time, columns that selections and aggregates need]
+ *
+ * Gold values come from `view`; without one they are missing, `NOT_HELD`.
  */
-export function createStreamState(set: FeatureSet): StreamState {
+export function createStreamState(set: FeatureSet, view?: GoldView): StreamState {
   const { latenessMs, ringRecords } = set.settings;
   const readInputs = compileInputs(set);
   const { windows, columns, steps } = compileSteps(set);
+  const gold = createGoldReader(set, view);
   const rings = new Map<string, Ring>();
   const shape = { width: 1 + columns.length, maxRecords: ringRecords };
   const empty = createRing(shape);
@@ -68,6 +75,7 @@ export function createStreamState(set: FeatureSet): StreamState {
   return {
     next: (record, vector) => {
       readInputs(record, row);
+      gold.read(record, row);
       const isLate = record.arrivedAtMs - record.eventTimeMs > latenessMs;
       compute(rings.get(record.key) ?? empty, isLate);
       for (let i = 0; i < steps.length; i += 1) vector[i] = inFloat32(row[first + i] as number);
@@ -84,6 +92,7 @@ export function createStreamState(set: FeatureSet): StreamState {
       for (const [key, ring] of rings) if (!isHeld(ring, cutMs)) rings.delete(key);
       return before - rings.size;
     },
+    gold,
     get keys() {
       return rings.size;
     },
@@ -117,8 +126,7 @@ function compileSteps(set: FeatureSet) {
     columnByKey.set(key, columns.length);
     return columns.length;
   };
-  const inputColumn = (name: string): number =>
-    columnOf(name, compileExpression({ kind: 'name', name }, set));
+  const inputColumn = (name: string): number => columnOf(name, compileExpression(nameOf({ name }), set));
   const pickOf = (selection: NonNullable<Feature['selection']>): Int32Array => {
     const key = JSON.stringify(selection);
     const known = pickByKey.get(key);
@@ -131,7 +139,8 @@ function compileSteps(set: FeatureSet) {
     pickByKey.set(key, picked);
     return picked;
   };
-  const steps = set.features.map(({ entry, expression, selection, isWindowed }): Step => {
+  const steps = set.features.map(({ entry, expression, selection, gold, isWindowed }): Step => {
+    if (gold !== undefined) return { isWindowed, evaluate: compileExpression(nameOf(entry), set) };
     if (expression !== undefined) return { isWindowed, evaluate: compileExpression(expression, set) };
     if (entry.kind !== 'stream' || selection === undefined) throw new Error('a feature without a definition');
     const column = entry.of === undefined ? 0 : inputColumn(entry.of);
@@ -158,6 +167,10 @@ function compileExpression(expression: Expression, set: FeatureSet): Evaluate {
   if (b === undefined) return (row) => run(a(row));
   if (c === undefined) return (row) => run(a(row), b(row));
   return (row) => run(a(row), b(row), c(row));
+}
+
+function nameOf({ name }: { readonly name: string }): Expression {
+  return { kind: 'name', name };
 }
 
 function slotOf(set: FeatureSet, name: string): number {

@@ -8,9 +8,10 @@ export type GoldStatus = 'PRESENT' | 'NOT_FOUND' | 'STALE' | 'OUTSIDE_MAX_AGE' |
 /** Gold values as a scorer holds them in memory, or a test makes them up. */
 export interface GoldView {
   /**
-   * Values of one entity at a grid point, in the order of the entity's gold features, into `row` from
-   * `at` on. Missing is NaN; of nothing, counts and sums are 0. `entity`: its index in the feature set;
-   * `id` undefined: the event names none. hot path
+   * Values of one entity at a grid point, in the order of the entity's mart columns, into `row` from
+   * `at` on. Missing is NaN; of nothing, counts and sums are 0. `entity`: its index in `goldEntitiesOf`;
+   * `id` undefined: the event names none; nothing is found, its values are missing. A column of an age holds
+   * a time in ms, or NaN. hot path
    */
   read(
     entity: number,

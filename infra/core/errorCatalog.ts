@@ -1,4 +1,5 @@
 import { ALERT_ERRORS } from './errorCatalogAlerts.ts';
+import { GRID_ERRORS } from './errorCatalogGrid.ts';
 import { INGESTION_ERRORS } from './errorCatalogIngestion.ts';
 import { SCORING_ERRORS } from './errorCatalogScoring.ts';
 import { type ErrorDefinition, type ErrorDetails, TidemarkError } from './errors.ts';
@@ -342,6 +343,7 @@ const CATALOG = {
   ...ALERT_ERRORS,
   ...INGESTION_ERRORS,
   ...SCORING_ERRORS,
+  ...GRID_ERRORS,
 } as const satisfies Record<string, ErrorDefinition>;
 
 export type ErrorCode = keyof typeof CATALOG;

@@ -1,16 +1,17 @@
 import type { Lake } from '../../lakehouse/lake.ts';
 import { optimizeTable } from '../../lakehouse/optimize.ts';
 import { listTables, openTable } from '../../lakehouse/table.ts';
-import { readLandedVerdicts } from '../../scoring/alerts/restoreVerdicts.ts';
-import { runAlerts } from '../../scoring/alerts/runAlerts.ts';
+import type { GridRunner } from '../../transforms/grid/runGrid.ts';
 import { isComplete } from '../../transforms/report.ts';
 import { runModels } from '../../transforms/run.ts';
 import { runSchedule } from '../../transforms/schedule.ts';
-import { type Content, DECISIONS_TABLE, LABELS_TABLE, paymentContent } from '../content.ts';
+import { runAlertLoops } from '../alerts.ts';
+import { type Content, paymentContent } from '../content.ts';
 import { systemClock } from '../core/clock.ts';
 import { armCrashPoint } from '../core/crashPoint.ts';
 import { type ProcessContext, runProcess } from '../core/lifecycle.ts';
 import type { Logger } from '../core/ports.ts';
+import { openGrid } from '../grid.ts';
 import { openLake } from '../lake.ts';
 import { openTransforms } from '../transforms.ts';
 
@@ -33,41 +34,29 @@ export async function runJobs(content: Content, { config, log, signal }: Process
       );
     },
   };
+  // One for all steps: it remembers the closings that it has read.
+  let runGrid: GridRunner | undefined;
+  const grid = {
+    name: 'grid',
+    // Looking whether a grid point is due costs a listing.
+    everyMs: Math.min(config.grid.gridMs / 2, 30_000),
+    run: async (stop: AbortSignal) => {
+      runGrid ??= await openGrid(lake, content, config);
+      const { outcome, release, closedToMs = null } = await runGrid({ signal: stop });
+      if (outcome === 'published') log.info({ release, closedToMs }, 'grid point published');
+    },
+  };
   const compaction = {
     name: 'compaction',
     everyMs: config.schedule.compactionMs,
     run: (stop: AbortSignal) => compactAll(lake, { log, signal: stop }),
   };
   const postgresUrl = config.postgres.url;
+  const tasks = [transforms, grid, compaction];
   await Promise.all([
-    runSchedule({ postgresUrl, tasks: [transforms, compaction], clock: systemClock, log }, { signal }),
+    runSchedule({ postgresUrl, tasks, clock: systemClock, log }, { signal }),
     runAlertLoops(lake, content, { config, log, signal }),
   ]);
-}
-
-/** Alerts from decisions and verdicts to Kafka, where the content has decisions. */
-export async function runAlertLoops(
-  lake: Lake,
-  content: Content,
-  { config, log, signal }: ProcessContext,
-): Promise<void> {
-  const decisions = content.contracts.find(({ table }) => table === DECISIONS_TABLE);
-  if (decisions === undefined) return;
-  const { brokers, groupId } = config.kafka;
-  await runAlerts(
-    {
-      decisions,
-      brokers,
-      log,
-      postgresUrl: config.postgres.url,
-      groupId: `${groupId}-alerts`,
-      windowMs: config.alerts.windowMs,
-      clock: systemClock,
-      crashPoint: lake.crashPoint,
-      readVerdicts: () => readLandedVerdicts(lake, LABELS_TABLE),
-    },
-    { signal },
-  );
 }
 
 /** Gathers the small files of every table, one after the other; throws the first failure after the last table. */

@@ -1,4 +1,4 @@
-import type { FeatureInput, FeatureSource } from '../feature.ts';
+import type { FeatureEntity, FeatureInput, FeatureLabels, FeatureSource } from '../feature.ts';
 
 /** Cents of the base currency, as in `silver.transactions`, for every good record. */
 const inBase = {
@@ -59,3 +59,26 @@ export const FEATURE_SOURCES: readonly FeatureSource[] = [
     },
   },
 ];
+
+/** Whom gold features are about; ids of devices and counterparties mean the same in all domains. */
+export const FEATURE_ENTITIES: readonly FeatureEntity[] = [
+  { name: 'actor' },
+  { name: 'merchant', input: 'counterparty_id' },
+  { name: 'device', input: 'device_id' },
+];
+
+/** A verdict of fraud beats a chargeback, which beats a verdict of legitimate; as in `silver.event_labels`. */
+export const FEATURE_LABELS: FeatureLabels = {
+  table: 'bronze.labels',
+  event: 'event_id',
+  statement: 'label_id',
+  revision: 'revision',
+  availableAt: 'label_available_at',
+  rank: `case
+    when source = 'verdict' and label = 'fraud' then 1
+    when source = 'chargeback' then 2
+    when source = 'verdict' and label = 'legitimate' then 3
+    else 4
+  end`,
+  counts: { known: "label <> 'unsure'", fraud: "label = 'fraud'" },
+};

@@ -1,7 +1,7 @@
+import { runAlertLoops } from '../../../infra/alerts.ts';
 import { armCrashPoint } from '../../../infra/core/crashPoint.ts';
 import { runProcess } from '../../../infra/core/lifecycle.ts';
 import { openLake } from '../../../infra/lake.ts';
-import { runAlertLoops } from '../../../infra/processes/jobs.ts';
 import { contentOf } from '../testContent.ts';
 
 /** The alert loops of `jobs` on content of the test. */

@@ -1,33 +1,52 @@
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { paymentContent } from '../../../infra/content.ts';
 import { openFeatures } from '../../../infra/features.ts';
 import { compileDecoder } from '../../../ingestion/decoder.ts';
 import { FEATURE_SETTINGS } from '../../../transforms/feature.ts';
-import { oracleVectors } from './oracle.ts';
+import { goldEntitiesOf } from '../../../transforms/featureSet.ts';
+import type { GoldView } from '../../../transforms/goldView.ts';
+import { goldOracle } from './goldOracle.ts';
+import { type LandedRows, openLandedRows, openWorlds } from './landedRows.ts';
+import { centsOf, type OracleVector, oracleVectors } from './oracle.ts';
 import { type Domain, randomOf, randomStream, type StreamRecord } from './randomStream.ts';
-import { differences, openBronzeRows, placeOf, someRestarts, streamVectors, type Vector } from './support.ts';
+import { DOMAINS, randomWorld, type World } from './randomWorld.ts';
+import { differences, placeOf, someRestarts, streamVectors, type Vector } from './support.ts';
 
 /** `TIDEMARK_FEATURE_SEEDS=200` is the large run: 500 events a seed. */
 const LARGE = process.env['TIDEMARK_FEATURE_SEEDS'];
 const SEEDS = Number(LARGE ?? 12);
 const EVENTS = LARGE === undefined ? 250 : 500;
-const DOMAINS: readonly Domain[] = ['gaming', 'fintech', 'ecommerce'];
-
 /** A small ring is full all the time; the shipped one has a test of its own. */
 const SMALL_RING = { ...FEATURE_SETTINGS, ringRecords: 24 };
+const TIMEOUT_MS = LARGE === undefined ? 30_000 : 3_600_000;
+const CONTRACTS = paymentContent.contracts;
+
+let worlds: readonly World[];
+let landed: LandedRows;
+let tiles: Readonly<Record<string, string>>;
+let view: GoldView;
+
+beforeAll(async () => {
+  worlds = Array.from({ length: SEEDS }, (_, seed) => randomWorld(seed, EVENTS));
+  landed = await openWorlds(CONTRACTS, worlds);
+  const entities = goldEntitiesOf(await openFeatures(paymentContent, SMALL_RING));
+  tiles = await landed.buildTiles(entities);
+  view = await landed.viewMarts(entities, tiles, [{ at: 'each', fromMs: 0, toMs: landed.endMs }]);
+}, TIMEOUT_MS);
+afterAll(() => landed[Symbol.asyncDispose]());
 
 test.each(DOMAINS)(
   '%s: stream, restarted stream, back-fill and oracle agree in every bit',
   async (domain) => {
-    const { set, contract } = await featuresOf(domain, SMALL_RING);
-    const streams = Array.from({ length: SEEDS }, (_, seed) => randomStream(seed, EVENTS, domain));
-    await using bronze = await openBronzeRows(contract, streams.flat());
-    const backfilled = await bronze.vectors(set);
+    const { set } = await featuresOf(domain, SMALL_RING);
+    const backfilled = await landed.vectors(set, { tiles });
     expect(backfilled.size).toBe(SEEDS * EVENTS);
-    for (const [seed, records] of streams.entries()) {
-      const wanted = oracleVectors(records, domain, SMALL_RING);
-      const stream = streamVectors(set, records);
-      const restarted = streamVectors(set, records, someRestarts(randomOf(-seed - 2)));
+    for (const [seed, world] of worlds.entries()) {
+      const records = world.streams[domain];
+      const wanted = wantedOf(world, domain, SMALL_RING);
+      const stream = streamVectors(set, records, { view });
+      const restartAt = someRestarts(randomOf(-seed - 2));
+      const restarted = streamVectors(set, records, { view, restartAt });
       const fromSql = records.map((record) => backfilled.get(placeOf(record)));
       const none = { count: 0, first: undefined };
       expect({ seed, ...differences(set, stream, wanted) }).toEqual({ seed, ...none });
@@ -36,19 +55,24 @@ test.each(DOMAINS)(
       expect(bitsOf(fromSql as Vector[])).toEqual(bitsOf(stream));
     }
   },
-  LARGE === undefined ? 30_000 : 1_800_000,
+  TIMEOUT_MS,
 );
 
 test('the ring that ships: a key with more than twice 1,000 records within a day', async () => {
-  const { set, contract } = await featuresOf('fintech', FEATURE_SETTINGS);
-  const records = denseStream(2_100);
-  await using bronze = await openBronzeRows(contract, records);
-  const backfilled = await bronze.vectors(set);
-  const wanted = oracleVectors(records, 'fintech', FEATURE_SETTINGS);
+  const { set } = await featuresOf('fintech', FEATURE_SETTINGS);
+  const records = denseStream(2_100).map((one) => ({ ...one, visibleFromMs: Date.UTC(2026, 0, 2) }));
+  const world = { streams: { gaming: [], fintech: records, ecommerce: [] }, labels: [] };
+  await using own = await openWorlds([...CONTRACTS], [world]);
+  const ownTiles = await own.buildTiles(set.gold);
+  const points = [{ at: 'each', fromMs: 0, toMs: own.endMs }] as const;
+  const ownView = await own.viewMarts(set.gold, ownTiles, points);
+  const backfilled = await own.vectors(set, { tiles: ownTiles });
+  const wanted = wantedOf(world, 'fintech', FEATURE_SETTINGS);
   expect(Math.max(...wanted.map(({ values }) => values['cnt_user_24h'] || 0))).toBe(1_000);
   const fromSql = records.map((record) => backfilled.get(placeOf(record)));
   expect(differences(set, fromSql, wanted)).toEqual({ count: 0, first: undefined });
-  expect(differences(set, streamVectors(set, records), wanted)).toEqual({ count: 0, first: undefined });
+  const stream = streamVectors(set, records, { view: ownView });
+  expect(differences(set, stream, wanted)).toEqual({ count: 0, first: undefined });
 });
 
 test.each(DOMAINS)(
@@ -69,24 +93,21 @@ test.each(DOMAINS)(
 );
 
 test('a file that landed after the first live record is in no window', async () => {
-  const { set, contract } = await featuresOf('fintech', FEATURE_SETTINGS);
+  const { set } = await featuresOf('fintech', FEATURE_SETTINGS);
   const [past, , live] = randomStream(1, 3, 'fintech').map((one) => ({ ...one, key: 'ann' }));
   const at = Date.UTC(2026, 0, 1);
-  const before = { ...past!, arrivedAtMs: at, eventTimeMs: at, value: timed(past!, at) };
-  const after = {
-    ...live!,
-    arrivedAtMs: at + 1_000,
-    eventTimeMs: at + 1_000,
-    value: timed(live!, at + 1_000),
-  };
+  const before = { ...past!, arrivedAtMs: at, eventTimeMs: at, value: timed(past!, at), visibleFromMs: at };
+  const after = { ...before, ...live!, arrivedAtMs: at + 1_000, eventTimeMs: at + 1_000 };
+  const pair = [before, { ...after, value: timed(live!, at + 1_000) }];
   const slot = set.features.findIndex(({ entry }) => entry.name === 'cnt_user_24h');
   for (const [landedAtMs, wanted] of [
     [at, [0, 1]],
     [at + 1_000, [undefined, 0]],
   ] as const) {
-    await using bronze = await openBronzeRows(contract, [before, after], landedAtMs);
-    const found = await bronze.vectors(set);
-    expect([before, after].map((one) => found.get(placeOf(one))?.values[slot])).toEqual(wanted);
+    const rows = { [set.source.table]: pair };
+    await using own = await openLandedRows(CONTRACTS, rows, landedAtMs);
+    const found = await own.vectors(set, { tiles: await own.buildTiles(set.gold) });
+    expect(pair.map((one) => found.get(placeOf(one))?.values[slot])).toEqual(wanted);
   }
 });
 
@@ -112,6 +133,12 @@ async function featuresOf(domain: Domain, settings: typeof FEATURE_SETTINGS) {
   const contract = paymentContent.contracts.find(({ table }) => table === set?.source.table);
   if (set === undefined || contract === undefined) throw new Error(`no features of ${domain}`);
   return { set, contract };
+}
+
+function wantedOf(world: World, domain: Domain, settings: typeof FEATURE_SETTINGS): OracleVector[] {
+  const records = world.streams[domain];
+  const gold = goldOracle(world, settings, centsOf);
+  return oracleVectors(records, domain, settings, (i) => gold(records[i]!, domain));
 }
 
 function timed({ value }: StreamRecord, atMs: number): StreamRecord['value'] {

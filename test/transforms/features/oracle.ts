@@ -19,6 +19,7 @@ export function oracleVectors(
   records: readonly StreamRecord[],
   domain: Domain,
   { latenessMs, ringRecords }: OracleSettings,
+  gold: (index: number) => Readonly<Record<string, number>> = () => ({}),
 ): OracleVector[] {
   const facts = records.map((record) => factsOf(record, domain));
   const isOnTime = (i: number) => records[i]!.arrivedAtMs - records[i]!.eventTimeMs <= latenessMs;
@@ -29,13 +30,21 @@ export function oracleVectors(
     }
     const isLate = !isOnTime(i);
     const window = (ms: number) => before.filter((x) => event.time - ms <= x.time && x.time <= event.time);
-    const onWindows = windowFeatures(event, window);
+    const onWindows = mapValues(windowFeatures(event, window), (value) => (isLate ? Number.NaN : value));
+    const onTiles = gold(i);
     const values = {
       ...eventFeatures(event),
-      ...mapValues(onWindows, (value) => (isLate ? Number.NaN : value)),
+      ...onWindows,
+      ...onTiles,
+      ...derivedFromTiles(event, onTiles, onWindows['cnt_user_1h']!),
     };
     return { status: isLate ? 'TOO_LATE' : 'PRESENT', values: mapValues(values, rounded) };
   });
+}
+
+/** Cents of the base currency; undefined beyond 2^53 − 1. */
+export function centsOf(record: StreamRecord, domain: Domain): bigint | undefined {
+  return factsOf(record, domain).cents;
 }
 
 // === Helpers ===
@@ -153,6 +162,22 @@ function windowFeatures(e: Facts, window: (ms: number) => readonly Facts[]): Rec
     amt_ratio_max_24h: cents / max,
     velocity_ratio_24h: hour.length / (day.length / 24),
     new_device_24h: day.length === 0 ? Number.NaN : Number(onDevice === 0),
+  };
+}
+
+function derivedFromTiles(e: Facts, gold: Readonly<Record<string, number>>, lastHour: number) {
+  const cents = e.cents === undefined ? Number.NaN : Number(e.cents);
+  const [mean, sd, n] = [gold['mean_user_30d']!, gold['sd_user_30d']!, gold['cnt_user_30d']!];
+  const deviation = sd >= mean / 100 ? sd : sd < mean / 100 ? mean / 100 : Number.NaN;
+  const first = gold['secs_since_first_device_90d']!;
+  const [bad, known] = [gold['merchant_known_fraud_n_28d']!, gold['merchant_known_n_28d']!];
+  return {
+    amt_ratio_mean_30d: cents / mean,
+    amt_z_30d: n < 3 ? Number.NaN : (cents - mean) / deviation,
+    amt_ratio_max_90d: cents / gold['max_user_90d']!,
+    velocity_ratio_30d: lastHour / (n / 720),
+    new_device_90d: e.device === undefined ? Number.NaN : Number(Number.isNaN(first)),
+    merchant_risk_28d: (bad + 0.2) / (known + 20),
   };
 }
 

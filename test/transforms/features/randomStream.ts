@@ -30,11 +30,14 @@ export function randomOf(seed: number): Random {
   return { below, pick: (...choices) => choices[below(choices.length)] as (typeof choices)[number] };
 }
 
-const [SECOND, MINUTE, HOUR] = [1_000, 60_000, 3_600_000];
+const QUARTER = 15 * 60_000;
+const [SECOND, MINUTE, HOUR, DAY] = [1_000, 60_000, 3_600_000, 86_400_000];
 
 /**
  * The records of one partition, named by the seed, in the order of their places: the first third from a
- * file, the rest live. Times stand on a coarse grid, so that they meet the edges of windows exactly.
+ * file, the rest live. Times stand on a coarse grid, so that they meet the edges of windows, hours and grace exactly; a pause
+ * now and then is as long as a window over tiles. Keys and ids carry the seed, so that seeds never meet in
+ * one lake; devices, counterparties and some ids are those of the other domains' streams of the seed.
  */
 export function randomStream(seed: number, events: number, domain: Domain): StreamRecord[] {
   const random = randomOf(seed);
@@ -43,8 +46,8 @@ export function randomStream(seed: number, events: number, domain: Domain): Stre
   for (let i = 0; i < events; i += 1) {
     const isFile = i < events / 3;
     const [topicId, offset] = isFile ? ['file:past', i] : ['topic-1', i - Math.ceil(events / 3)];
-    clockMs += random.pick(0, 0, 0, 1, 30 * SECOND, MINUTE, MINUTE, 5 * MINUTE, 10 * MINUTE, HOUR);
-    if (random.below(60) === 0) clockMs += random.pick(6, 12, 23, 24, 30) * HOUR;
+    clockMs += pauseOf(random);
+    if (random.below(8) === 0) clockMs += QUARTER - (clockMs % QUARTER);
     const arrivedAtMs = clockMs - (random.below(20) === 0 ? random.below(16) * MINUTE : 0);
     const place = { topicId, partition: seed, offset, arrivedAtMs } as const;
     const twin = records[records.length - 1 - random.below(8)];
@@ -53,10 +56,20 @@ export function randomStream(seed: number, events: number, domain: Domain): Stre
       continue;
     }
     const eventTimeMs = arrivedAtMs - latenessOf(random);
-    const key = `${domain}-${random.pick(1, 1, 1, 2, 2, 3)}`;
-    records.push({ ...place, key, eventTimeMs, value: contentOf(random, { domain, key, eventTimeMs }) });
+    const key = `${domain}-${seed}-${random.pick(1, 1, 1, 2, 2, 3)}`;
+    const letter = random.below(10) === 0 ? 'Z' : domain.slice(0, 1);
+    const id = `${letter}${seed}X${random.below(50) === 0 ? 1 : i}`.toUpperCase().padEnd(16, '0');
+    const value = contentOf(random, { domain, seed, id, key, eventTimeMs });
+    records.push({ ...place, key, eventTimeMs, value });
   }
   return records;
+}
+
+function pauseOf(random: Random): number {
+  const short = random.pick(0, 0, 0, 1, 30 * SECOND, MINUTE, MINUTE, 5 * MINUTE, 10 * MINUTE, HOUR);
+  const long = random.below(60) === 0 ? random.pick(6, 12, 23, 24, 30) * HOUR : 0;
+  if (random.below(90) > 0) return short + long;
+  return short + long + random.pick(6, 7, 21, 28, 30, 83, 90) * DAY - random.below(30) * HOUR;
 }
 
 /** Two in three in order; of the rest some exactly at L, just beyond it, far beyond it, or ahead of time. */
@@ -78,16 +91,18 @@ function latenessOf(random: Random): number {
 
 interface Given {
   readonly domain: Domain;
+  readonly seed: number;
+  readonly id: string;
   readonly key: string;
   readonly eventTimeMs: number;
 }
 
-function contentOf(random: Random, { domain, key, eventTimeMs }: Given): Record<string, unknown> {
+function contentOf(random: Random, { domain, seed, id, key, eventTimeMs }: Given): Record<string, unknown> {
   const timestamp = new Date(eventTimeMs).toISOString().replace('Z', random.pick('000Z', '999Z'));
   const currency = random.pick('USD', 'USD', 'EUR', 'GBP', 'JPY', 'CHF');
-  const event = { transaction_id: 'A'.repeat(16), timestamp, currency, ip_address: '10.0.0.1' };
-  const other = `other-${random.below(3)}`;
-  const device = `device-${random.below(3)}`;
+  const event = { transaction_id: id, timestamp, currency, ip_address: '10.0.0.1' };
+  const other = `other-${seed}-${random.below(3)}`;
+  const device = `device-${seed}-${random.below(3)}`;
   const countries = [random.pick('DE', 'FR'), random.pick('DE', 'FR', 'US')];
   const session = random.below(1_000);
   switch (domain) {

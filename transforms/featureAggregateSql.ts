@@ -1,0 +1,19 @@
+/** Whole numbers of SQL as doubles, by the steps that the stream takes. Pure; no I/O. */
+
+const WIDE = '18446744073709551616::hugeint';
+
+/** A HUGEINT of at least 0 as a double: both halves of 64 bits rounded, then their sum. */
+export function wideSql(whole: string): string {
+  return `(cast(cast(${whole} // ${WIDE} as bigint) as double) * 18446744073709551616e0 + cast(cast(${whole} % ${WIDE} as ubigint) as double))`;
+}
+
+/** The same with a sign. */
+export function signedWideSql(whole: string): string {
+  return `case when ${whole} < 0 then -${wideSql(`(-${whole})`)} else ${wideSql(whole)} end`;
+}
+
+/** √((n·Σx² − (Σx)²) / (n·(n − 1))) of HUGEINTs: the difference is exact; null of fewer than two. */
+export function deviationSql(n: string, sum: string, squares: string): string {
+  const spread = `(${n} * ${squares} - ${sum} * ${sum})`;
+  return `case when ${n} > 1 then sqrt(${wideSql(spread)} / cast(${n} * (${n} - 1) as double)) end`;
+}
