@@ -73,7 +73,7 @@ test('killed at every numbered point and at random: no alert lost, none doubled'
   await expect.poll(() => seenOffsets(postgres), PATIENCE).toBe(made.length);
   await stop(child);
   expect(await alertFacts(postgres)).toEqual(expectedAlerts(made));
-}, 300_000);
+}, 420_000);
 
 test('a process that was stopped while another took over changes nothing when it goes on', async () => {
   const url = await freshDatabase();
@@ -136,7 +136,7 @@ test('PostgreSQL away at the start, killed, stopped and back: alerts catch up, n
   }
   // Without PostgreSQL it still stops when it is told to.
   await stop(child);
-}, 300_000);
+}, 420_000);
 
 async function started(env: Room['env']): Promise<Child> {
   const child = startChild('alerts', env);
