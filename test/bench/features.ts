@@ -2,8 +2,8 @@ import { cpuUsage } from 'node:process';
 import { paymentContent } from '../../infra/content.ts';
 import { openFeatures } from '../../infra/features.ts';
 import { createStreamState } from '../../transforms/featureStream.ts';
+import { openLandedRows } from '../transforms/features/landedRows.ts';
 import { randomOf, type StreamRecord } from '../transforms/features/randomStream.ts';
-import { openBronzeRows } from '../transforms/features/support.ts';
 
 /**
  * The stream update over many keys and over few, its memory, and the back-fill of the same rows. Prints
@@ -76,9 +76,11 @@ async function backfill(rows: number, actors: number): Promise<void> {
   const records = Array.from({ length: rows }, (_, i) =>
     recordAt(i, rows, `actor-${random.below(actors)}`, random.below),
   );
-  await using bronze = await openBronzeRows(contract, records);
+  const visible = records.map((record) => ({ ...record, visibleFromMs: 0 }));
+  await using landed = await openLandedRows(paymentContent.contracts, { [contract.table]: visible });
+  const tiles = await landed.buildTiles(set.gold);
   const start = cpuUsage();
-  const found = await bronze.vectors(set);
+  const found = await landed.vectors(set, { tiles });
   const { user, system } = cpuUsage(start);
   console.log(
     `back-fill, ${actors} keys: ${found.size} rows in ${((user + system) / 1e6).toFixed(1)} CPU-seconds`,

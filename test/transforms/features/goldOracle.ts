@@ -24,8 +24,7 @@ export function goldOracle(world: World, settings: GoldSettings, centsOf: CentsO
     merchant: Map.groupBy(rows, (row) => row.merchant),
     device: Map.groupBy(rows, (row) => row.device),
   };
-  const labels = Map.groupBy(world.labels, ({ value }) => String(value['event_id']));
-  const eventsById = Map.groupBy(rows, (row) => row.id);
+  const known = knownLabels(world, rows);
   return (record: VisibleRecord, domain: Domain): Record<string, number> => {
     const { actor, merchant, device, time } = rowOf(record, domain, undefined);
     const { gridMs, graceMs } = settings;
@@ -36,13 +35,9 @@ export function goldOracle(world: World, settings: GoldSettings, centsOf: CentsO
     };
     const window = (found: readonly Row[] | undefined, days: number) =>
       (found ?? []).filter((row) => row.visibleFrom <= asOf && isIn(row.time, days));
-    const known = (own: readonly Row[] | undefined, days: number, counts: (label: string) => boolean) =>
-      [...new Set(own?.map(({ id }) => id))].filter((id) => {
-        const label = labelAt(labels.get(id) ?? [], asOf);
-        if (label === undefined || !isIn(label.knownAt, days) || !counts(label.label)) return false;
-        const event = firstVisible(eventsById.get(id) ?? [], asOf);
-        return event !== undefined && own?.includes(event);
-      }).length;
+    const labelled = (isOwn: (row: Row) => boolean, days: number, counts: (label: string) => boolean) =>
+      known(asOf).filter(({ event, label, knownAt }) => isOwn(event) && isIn(knownAt, days) && counts(label))
+        .length;
     const own = {
       actor: byEntity.actor.get(actor),
       merchant: byEntity.merchant.get(merchant),
@@ -50,6 +45,8 @@ export function goldOracle(world: World, settings: GoldSettings, centsOf: CentsO
     };
     const isFraud = (label: string) => label === 'fraud';
     const isKnown = (label: string) => label !== 'unsure';
+    const isActor = (row: Row) => row.actor === actor;
+    const isMerchant = (row: Row) => row.merchant === merchant;
     const month = amountsOf(window(own.actor, 30));
     const since = (found: readonly Row[]) =>
       found.length === 0 ? Number.NaN : (time - Math.min(...found.map((row) => row.time))) / 1000;
@@ -62,15 +59,15 @@ export function goldOracle(world: World, settings: GoldSettings, centsOf: CentsO
       max_user_90d: largestOf(amountsOf(window(own.actor, 90))),
       distinct_merchants_7d: distinctOf(window(own.actor, 7).map((row) => row.merchant)),
       secs_since_first_user_90d: since(window(own.actor, 90)),
-      user_known_fraud_n_90d: known(own.actor, 90, isFraud),
-      merchant_known_n_28d: known(own.merchant, 28, isKnown),
-      merchant_known_fraud_n_28d: known(own.merchant, 28, isFraud),
-      merchant_known_fraud_n_7d: known(own.merchant, 7, isFraud),
+      user_known_fraud_n_90d: labelled(isActor, 90, isFraud),
+      merchant_known_n_28d: labelled(isMerchant, 28, isKnown),
+      merchant_known_fraud_n_28d: labelled(isMerchant, 28, isFraud),
+      merchant_known_fraud_n_7d: labelled(isMerchant, 7, isFraud),
       fan_in_7d: distinctOf(window(own.merchant, 7).map((row) => row.actor)),
       users_per_device_24h: distinctOf(window(own.device, 1).map((row) => row.actor)),
       users_per_device_7d: distinctOf(window(own.device, 7).map((row) => row.actor)),
       secs_since_first_device_90d: since(window(own.device, 90)),
-      device_known_fraud_n_90d: known(own.device, 90, isFraud),
+      device_known_fraud_n_90d: labelled((row) => row.device === device, 90, isFraud),
     };
   };
 }
@@ -118,6 +115,24 @@ function rowOf(record: VisibleRecord, domain: Domain, cents: bigint | undefined)
 /** A text that orders as (topic, topic id, partition, offset) do. */
 function placeIn(topic: string, { topicId, partition, offset }: VisibleRecord): string {
   return [topic, topicId, String(partition).padStart(6, '0'), String(offset).padStart(9, '0')].join('\t');
+}
+
+/** The labels that count at a grid point, each with the row of its event that was visible first. */
+function knownLabels({ labels }: World, rows: readonly Row[]) {
+  const byId = Map.groupBy(labels, ({ value }) => String(value['event_id']));
+  const events = Map.groupBy(rows, (row) => row.id);
+  const known = new Map<number, readonly (Label & { readonly event: Row })[]>();
+  return (asOf: number) => {
+    const found =
+      known.get(asOf) ??
+      [...byId].flatMap(([id, records]) => {
+        const label = labelAt(records, asOf);
+        const event = firstVisible(events.get(id) ?? [], asOf);
+        return label === undefined || event === undefined ? [] : [{ ...label, event }];
+      });
+    known.set(asOf, found);
+    return found;
+  };
 }
 
 function firstVisible(events: readonly Row[], asOf: number): Row | undefined {
