@@ -6,6 +6,7 @@ import type { Config } from './core/config.ts';
 import { armCrashPoint } from './core/crashPoint.ts';
 import type { Logger } from './core/ports.ts';
 import { openFeatures } from './features.ts';
+import { featureSettings } from './grid.ts';
 import { openLake } from './lake.ts';
 
 /** What may be asked of a training; see `TrainingRequest`. */
@@ -27,7 +28,7 @@ export async function runTraining(
   await using lake = await openLake(config, { log, crashPoint: armCrashPoint(config.crashAt) });
   const request = {
     ...order,
-    sets: await openFeatures(content),
+    sets: await openFeatures(content, featureSettings(config)),
     featureNames: content.features.entries.map(({ name }) => name),
     scoring: content.scoring,
   };

@@ -11,8 +11,8 @@ export interface ScoringCounters {
   readonly unscored: Record<ReasonCode, number>;
   /** Bad records by what is wrong with them. */
   readonly badRecords: Partial<Record<BadCode | 'KNOWN_BAD', number>>;
-  /** Scored decisions by `<model version>/<class>`. */
-  readonly predictions: Record<string, number>;
+  /** Scored decisions by version of the model, then by class. */
+  readonly predictions: Record<string, Record<string, number>>;
   /** Batches in which a model that does not decide failed. */
   shadowFailures: number;
 }

@@ -4,8 +4,8 @@ import type { ScoringCounters } from './counters.ts';
 import { type Decision, decisionId, type ReasonCode } from './decision.ts';
 import { isBad, type Judged, keyOfBad, type Lane, type LaneRecord } from './lane.ts';
 import type { LoadedModel } from './loadedModel.ts';
-import { createModelRows, type ModelRows, type ScoredRow } from './modelRows.ts';
-import { type Outcome, outcomeOf, UNSCORED } from './outcome.ts';
+import { type Answers, createModelRows, type ModelRows } from './modelRows.ts';
+import { outcomeOf, UNSCORED } from './outcome.ts';
 import { reasonsFor } from './reasons.ts';
 import type { Policy } from './scoringContent.ts';
 import { encodeVector } from './vectorCodec.ts';
@@ -52,22 +52,26 @@ export async function decideBatch(parts: BatchParts, batch: readonly DecideItem[
   const challenger = models.challenger && createModelRows(models.challenger, batch.length);
   const drafting = { ...parts, champion, challenger, nowMs: clock.nowMs() };
   const drafts = batch.map((item) => draftOf(drafting, item));
-  const answer = await answerOf(parts, models.champion, champion);
-  const shadow = await answerOf(parts, models.challenger, challenger);
+  const answers = await answersOf(parts, champion);
+  const shadow = await answersOf(parts, challenger);
   if (shadow === 'MODEL_FAILED') counters.shadowFailures += 1;
   counters.batches += 1;
-  const finishing = { ...parts, answer, shadow, ...instantOf(clock.nowMs()) };
+  counters.scoredRows += champion?.count ?? 0;
+  const decidedAtMs = clock.nowMs();
+  const decidedAt = new Date(decidedAtMs).toISOString();
+  const finishing = { ...parts, champion, answers, shadow, decidedAtMs, decidedAt };
   return drafts.map((draft) => finish(finishing, draft));
 }
 
 // === Helpers ===
 
-/** What is known of a decision before a model is asked. */
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** What is known of a decision before a model is asked: the decision as it is without one. */
 interface Draft {
   readonly item: DecideItem;
-  readonly head: Pick<Decision, 'decision_id' | 'key' | 'event_id' | 'event_time'>;
-  readonly seen?: Pick<Decision, 'feature_list' | 'vector' | 'statuses' | 'gold_age_s'>;
-  readonly reason?: ReasonCode | undefined;
+  readonly decision: Mutable<Decision>;
+  readonly reason: ReasonCode | undefined;
   /** Rows of the models' inputs; −1: none. */
   readonly row: number;
   readonly shadowRow: number;
@@ -81,46 +85,55 @@ interface Drafting extends BatchParts {
 
 /** hot path */
 function draftOf(parts: Drafting, item: DecideItem): Draft {
-  const { lane, offset, record } = item;
-  const decision_id = decisionId({ ...lane.place, offset });
+  const { lane, record } = item;
   const judged = lane.judge(record);
   if (isBad(judged)) {
     countBad(parts.counters, judged);
-    const head = { decision_id, key: keyOfBad(record) };
-    return { item, head, reason: 'BAD_RECORD', row: -1, shadowRow: -1 };
+    const decision = emptyDecision(item, keyOfBad(record));
+    return { item, decision, reason: 'BAD_RECORD', row: -1, shadowRow: -1 };
   }
   const statuses = lane.next(judged);
-  const { vector, featureList: feature_list, goldAgeS } = lane;
-  const seen = {
-    feature_list,
-    vector: encodeVector(vector),
-    statuses,
-    ...(goldAgeS > 0 && { gold_age_s: Math.min(Math.ceil(goldAgeS), MAX_INT) }),
-  };
-  const head = { decision_id, ...headOf(lane, judged) };
+  const decision = seenDecision(item, judged, statuses);
   const reason = parts.reasonOf(statuses) ?? reasonNotToAsk(parts, item);
-  if (reason !== undefined) return { item, head, seen, reason, row: -1, shadowRow: -1 };
-  const row = parts.champion?.add(lane.set, vector) ?? -1;
-  if (row === -1) return { item, head, seen, reason: 'FEATURES_NOT_COMPUTABLE', row, shadowRow: -1 };
-  return { item, head, seen, row, shadowRow: parts.challenger?.add(lane.set, vector) ?? -1 };
+  if (reason !== undefined) return { item, decision, reason, row: -1, shadowRow: -1 };
+  const row = parts.champion?.add(lane.set, lane.vector) ?? -1;
+  if (row === -1) return { item, decision, reason: 'FEATURES_NOT_COMPUTABLE', row, shadowRow: -1 };
+  const shadowRow = parts.challenger?.add(lane.set, lane.vector) ?? -1;
+  return { item, decision, reason: undefined, row, shadowRow };
 }
-
-const MAX_INT = 2 ** 31 - 1;
 
 function countBad({ badRecords }: ScoringCounters, judged: Judged): void {
   const code = 'code' in judged ? judged.code : 'KNOWN_BAD';
   badRecords[code] = (badRecords[code] ?? 0) + 1;
 }
 
-function headOf({ set }: Lane, { key, value, eventTimeMs }: FeatureRecord) {
+/** hot path */
+function emptyDecision({ lane, offset }: DecideItem, key: string): Mutable<Decision> {
+  const { topic, topicId, partition } = lane.place;
+  const decision_id = decisionId({ topic, topicId, partition, offset });
+  return { decision_id, key, decided_at: '', ...UNSCORED };
+}
+
+/** With all that was seen of a good record. hot path */
+function seenDecision(
+  item: DecideItem,
+  { key, value, eventTimeMs }: FeatureRecord,
+  statuses: string,
+): Mutable<Decision> {
+  const { set, vector, featureList, goldAgeS } = item.lane;
+  const decision = emptyDecision(item, key);
   const { eventId } = set.source;
   const id = eventId === undefined ? undefined : value[eventId];
-  return {
-    key,
-    ...(typeof id === 'string' && { event_id: id }),
-    event_time: new Date(eventTimeMs).toISOString(),
-  };
+  if (typeof id === 'string') decision.event_id = id;
+  decision.event_time = new Date(eventTimeMs).toISOString();
+  decision.feature_list = featureList;
+  decision.vector = encodeVector(vector);
+  decision.statuses = statuses;
+  if (goldAgeS > 0) decision.gold_age_s = Math.min(Math.ceil(goldAgeS), MAX_INT);
+  return decision;
 }
+
+const MAX_INT = 2 ** 31 - 1;
 
 function reasonNotToAsk({ models, nowMs, limits }: Drafting, item: DecideItem): ReasonCode | undefined {
   if (item.isShed === true) return 'QUEUE_FULL';
@@ -129,91 +142,83 @@ function reasonNotToAsk({ models, nowMs, limits }: Drafting, item: DecideItem): 
   return nowMs - item.receivedAtMs > limits.deadlineMs ? 'DEADLINE' : undefined;
 }
 
-type Answer = readonly (ScoredRow | undefined)[] | 'MODEL_FAILED' | undefined;
-
 /** Fails closed: what the model throws becomes reviews, and is told. */
-async function answerOf(
-  { counters, log, models }: BatchParts,
-  model: LoadedModel | undefined,
+async function answersOf(
+  { log }: BatchParts,
   rows: ModelRows | undefined,
-): Promise<Answer> {
-  if (model === undefined || rows === undefined) return undefined;
+): Promise<Answers | 'MODEL_FAILED' | undefined> {
   try {
-    const scored = await rows.score();
-    if (model === models.champion) counters.scoredRows += scored.length;
-    return scored;
+    return await rows?.ask();
   } catch (error) {
-    log.error({ model: model.card.version, err: error }, 'the model failed: its events go to review');
+    log.error({ model: rows?.model.card.version, err: error }, 'the model failed: it decides nothing here');
     return 'MODEL_FAILED';
   }
 }
 
-function instantOf(decidedAtMs: number) {
-  return { decidedAtMs, decidedAt: new Date(decidedAtMs).toISOString() };
-}
-
 interface Finishing extends BatchParts {
-  readonly answer: Answer;
-  readonly shadow: Answer;
+  readonly champion: ModelRows | undefined;
+  readonly answers: Answers | 'MODEL_FAILED' | undefined;
+  readonly shadow: Answers | 'MODEL_FAILED' | undefined;
   readonly decidedAtMs: number;
   readonly decidedAt: string;
 }
 
-/** hot path. Members in the order of the contract. */
+/** hot path */
 function finish(parts: Finishing, draft: Draft): Decision {
-  const { head, seen } = draft;
-  const said = scoredOf(parts, draft);
-  const { outcome, ...rest } = typeof said === 'string' ? unscored(parts, said) : scored(parts, said);
-  parts.counters.decisions[outcome.decision] += 1;
-  const shadow = shadowOf(parts, draft);
-  const { decision, risk_tier } = outcome;
-  return {
-    ...head,
-    decided_at: parts.decidedAt,
-    decision,
-    risk_tier,
-    ...rest,
-    ...seen,
-    ...(shadow !== undefined && { shadow }),
-  };
+  const { decision, row } = draft;
+  const { champion, answers, counters } = parts;
+  decision.decided_at = parts.decidedAt;
+  const reason = reasonAfter(parts, draft);
+  if (reason !== undefined || champion === undefined || typeof answers !== 'object') {
+    // It is the review that it was from the start.
+    decision.reason_code = reason ?? 'NO_MODEL';
+    counters.unscored[decision.reason_code] += 1;
+  } else {
+    score(parts, decision, { champion, answers, row });
+  }
+  counters.decisions[decision.decision] += 1;
+  addShadow(parts, draft);
+  return decision;
 }
 
-function scoredOf({ answer, limits, decidedAtMs }: Finishing, draft: Draft): ScoredRow | ReasonCode {
-  if (draft.reason !== undefined) return draft.reason;
-  if (answer === 'MODEL_FAILED') return answer;
-  const row = answer?.[draft.row];
-  if (row === undefined) return 'MODEL_OUTPUT_INVALID';
-  return decidedAtMs - draft.item.receivedAtMs > limits.deadlineMs ? 'DEADLINE' : row;
+function reasonAfter(parts: Finishing, { reason, item, row }: Draft): ReasonCode | undefined {
+  const { answers, limits, decidedAtMs } = parts;
+  if (reason !== undefined) return reason;
+  if (answers === 'MODEL_FAILED') return answers;
+  if (!((answers?.pFraud[row] as number) >= 0)) return 'MODEL_OUTPUT_INVALID';
+  return decidedAtMs - item.receivedAtMs > limits.deadlineMs ? 'DEADLINE' : undefined;
 }
 
-interface Verdict extends Pick<Decision, 'reason_code' | 'reasons' | 'class' | 'p_fraud' | 'model_version'> {
-  readonly outcome: Outcome;
-}
-
-function unscored({ counters }: Finishing, reason_code: ReasonCode): Verdict {
-  counters.unscored[reason_code] += 1;
-  return { outcome: UNSCORED, reason_code };
-}
-
-function scored({ models, policy, counters }: Finishing, row: ScoredRow): Verdict {
-  const { champion } = models;
-  if (champion === undefined) throw new Error('a row was scored without a model');
-  const { card } = champion;
-  const outcome = outcomeOf(row.pFraud, card.thresholds, policy);
-  const name = card.classNames[row.classIndex] ?? '';
-  const label = `${card.version}/${name}`;
-  counters.predictions[label] = (counters.predictions[label] ?? 0) + 1;
-  return {
-    outcome,
-    ...(outcome.decision !== 'approve' && { reasons: reasonsFor(champion, row, policy.maxReasons) }),
-    class: name,
-    p_fraud: row.pFraud,
-    model_version: card.version,
-  };
+/** hot path */
+function score(
+  { policy, counters }: Finishing,
+  decision: Mutable<Decision>,
+  said: { readonly champion: ModelRows; readonly answers: Answers; readonly row: number },
+): void {
+  const { champion, answers, row } = said;
+  const { card } = champion.model;
+  const pFraud = answers.pFraud[row] as number;
+  const name = card.classNames[answers.classes[row] as number] ?? '';
+  const outcome = outcomeOf(pFraud, card.thresholds, policy);
+  decision.decision = outcome.decision;
+  decision.risk_tier = outcome.risk_tier;
+  if (outcome.decision !== 'approve') {
+    const from = row * card.classNames.length;
+    const probabilities = answers.probabilities.subarray(from, from + card.classNames.length);
+    const asked = { values: champion.values(row), probabilities };
+    decision.reasons = reasonsFor(champion.model, asked, policy.maxReasons);
+  }
+  decision.class = name;
+  decision.p_fraud = pFraud;
+  decision.model_version = card.version;
+  const byClass = counters.predictions[card.version] ?? {};
+  byClass[name] = (byClass[name] ?? 0) + 1;
+  counters.predictions[card.version] = byClass;
 }
 
 /** `<version>=<p>`; absent where the challenger has no answer. */
-function shadowOf({ models, shadow }: Finishing, { shadowRow }: Draft): string | undefined {
-  const row = typeof shadow === 'string' ? undefined : shadow?.[shadowRow];
-  return row && models.challenger && `${models.challenger.card.version}=${row.pFraud}`;
+function addShadow({ models, shadow }: Finishing, { decision, shadowRow }: Draft): void {
+  if (models.challenger === undefined || typeof shadow !== 'object') return;
+  const pFraud = shadow.pFraud[shadowRow] as number;
+  if (pFraud >= 0) decision.shadow = `${models.challenger.card.version}=${pFraud}`;
 }

@@ -69,7 +69,7 @@ export function createLane({ place, set, contract, gold }: LaneParts): Lane {
     if ('kind' in record) return record;
     const judgement = decoder.judge(record);
     if (judgement.kind === 'bad') return judgement;
-    const value = JSON.parse(textOf(judgement.json)) as FeatureRecord['value'];
+    const value = JSON.parse(judgement.text) as FeatureRecord['value'];
     const { eventTimeMs } = judgement;
     return { key: String(record.key), value, eventTimeMs, arrivedAtMs: record.arrivedAtMs };
   };
@@ -108,7 +108,3 @@ export function keyOfBad(record: LaneRecord): string {
 // === Helpers ===
 
 const MAX_KEY_LENGTH = 1_000;
-
-function textOf(json: Uint8Array): string {
-  return Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString('utf8');
-}

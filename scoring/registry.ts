@@ -105,6 +105,8 @@ async function register(lake: RegistryLake, files: ModelFiles): Promise<'registe
   const { version } = card;
   if (!VERSION.test(version)) throw corrupt(version, 'such a name cannot be kept');
   requireHashes(files);
+  const known = await lake.store.read(keyOf(version, 'card.json'));
+  if (known !== undefined) return sameModel(card, known);
   lake.crashPoint('before-model-put');
   await putSame(lake, version, { name: 'model.onnx', body: onnx });
   await putSame(lake, version, { name: 'trees.json', body: trees });
@@ -113,8 +115,12 @@ async function register(lake: RegistryLake, files: ModelFiles): Promise<'registe
   // COMMIT POINT: with the card the version is there.
   const there = await putOnce(lake, keyOf(version, 'card.json'), body);
   lake.crashPoint('after-card-put');
-  if (Buffer.compare(there, body) === 0) return 'registered';
-  if (decodeCard(version, there).onnxHash === card.onnxHash) return 'known';
+  return Buffer.compare(there, body) === 0 ? 'registered' : sameModel(card, there);
+}
+
+/** Cards of one version differ in their time of making only. */
+function sameModel({ version, onnxHash }: ModelCard, there: Uint8Array): 'known' {
+  if (decodeCard(version, there).onnxHash === onnxHash) return 'known';
   throw corrupt(version, 'another model has this version');
 }
 

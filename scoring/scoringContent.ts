@@ -1,5 +1,6 @@
 import type { GoldStatus } from '../transforms/goldView.ts';
 import type { Floors } from './training/gates.ts';
+import type { TreeOptions } from './training/treeTraining.ts';
 
 /** What a user edits about models and outcomes; the engine knows no class by name. */
 export interface ScoringContent {
@@ -34,6 +35,8 @@ export interface TrainingSettings {
   /** The first part of the history feeds windows only: windows that begin before the history are cut. */
   readonly warmUpMs: number;
   readonly labels: LabelSource;
+  /** How the forest is grown, where not as usual; choose on the calibration slice. */
+  readonly trees?: Partial<TreeOptions>;
   /** Gate G3: what a model must find at least; classes by name, at the budget of the policy. */
   readonly floors: Floors;
 }

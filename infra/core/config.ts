@@ -35,6 +35,7 @@ const schema = z.object({
   TIDEMARK_FLUSH_ROWS: z.coerce.number().int().positive().default(100_000),
   TIDEMARK_SCHEDULE: duration('60s'),
   TIDEMARK_COMPACTION_SCHEDULE: duration('10m'),
+  TIDEMARK_TRAIN_SCHEDULE: duration('24h'),
 
   TIDEMARK_SCORE_GROUP: z.string().default('tidemark-score'),
   TIDEMARK_SCORE_MAX_BATCH: z.coerce.number().int().min(1).max(10_000).default(256),
@@ -110,7 +111,11 @@ export function loadConfig(env: NodeJS.ProcessEnv) {
       maxBytes: e.TIDEMARK_FLUSH_SIZE,
       maxRows: e.TIDEMARK_FLUSH_ROWS,
     },
-    schedule: { transformsMs: e.TIDEMARK_SCHEDULE, compactionMs: e.TIDEMARK_COMPACTION_SCHEDULE },
+    schedule: {
+      transformsMs: e.TIDEMARK_SCHEDULE,
+      compactionMs: e.TIDEMARK_COMPACTION_SCHEDULE,
+      trainingMs: e.TIDEMARK_TRAIN_SCHEDULE,
+    },
     score: scoreConfig(e),
     grid: gridOf(e),
     duckdb: { memoryBytes: e.TIDEMARK_DUCKDB_MEMORY, threads: e.TIDEMARK_DUCKDB_THREADS },

@@ -1,6 +1,7 @@
 import type { Lake } from '../../lakehouse/lake.ts';
 import { optimizeTable } from '../../lakehouse/optimize.ts';
 import { listTables, openTable } from '../../lakehouse/table.ts';
+import { openRegistry } from '../../scoring/registry.ts';
 import type { GridRunner } from '../../transforms/grid/runGrid.ts';
 import { isComplete } from '../../transforms/report.ts';
 import { runModels } from '../../transforms/run.ts';
@@ -12,6 +13,7 @@ import { type ProcessContext, runProcess } from '../core/lifecycle.ts';
 import type { Logger } from '../core/ports.ts';
 import { openGrid } from '../grid.ts';
 import { openLake } from '../lake.ts';
+import { trainingTask } from '../trainingTask.ts';
 import { openTransforms } from '../transforms.ts';
 
 /** Bronze stays readable by place; other tables keep the order in which their files were written. */
@@ -50,9 +52,10 @@ export async function runJobs(content: Content, { config, log, signal }: Process
     everyMs: config.schedule.compactionMs,
     run: (stop: AbortSignal) => compactAll(lake, { log, signal: stop }),
   };
+  const training = trainingTask({ registry: openRegistry(lake), clock: systemClock, log }, config.schedule);
   const postgresUrl = config.postgres.url;
   await runSchedule(
-    { postgresUrl, tasks: [transforms, grid, compaction], clock: systemClock, log },
+    { postgresUrl, tasks: [transforms, grid, compaction, training], clock: systemClock, log },
     { signal },
   );
 }

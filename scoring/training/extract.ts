@@ -7,8 +7,9 @@ import type { Release } from '../../lakehouse/release.ts';
 import { scan } from '../../lakehouse/scan.ts';
 import type { Snapshot } from '../../lakehouse/snapshot.ts';
 import { openTable } from '../../lakehouse/table.ts';
+import { asOfMs } from '../../transforms/feature.ts';
 import type { FeatureSet } from '../../transforms/featureSet.ts';
-import { backfillSql } from '../../transforms/featureSql.ts';
+import { backfillSql, feedingSql } from '../../transforms/featureSql.ts';
 import { QUARANTINE } from '../../transforms/relations.ts';
 import type { CardFeature } from '../modelCard.ts';
 import type { TrainingSettings } from '../scoringContent.ts';
@@ -48,7 +49,8 @@ export async function extractRows(lake: Lake, request: ExtractRequest): Promise<
   const periods = periodsOf(untilMs, settings);
   await using stack = new AsyncDisposableStack();
   const session = stack.use(await lake.duckdb.connect());
-  const context: Context = { lake, request, periods, session, stack };
+  const opened = { lake, request, periods, session, stack };
+  const context: Context = { ...opened, tiles: await openTiles(opened) };
   const labelled = sets.filter(({ source }) => source.eventId !== undefined);
   const vectors: string[] = [];
   for (const set of labelled) vectors.push(await makeVectors(context, set));
@@ -80,6 +82,8 @@ interface Context {
   readonly periods: Periods;
   readonly session: SqlSession;
   readonly stack: AsyncDisposableStack;
+  /** Relations of gold tiles by entity. */
+  readonly tiles: Readonly<Record<string, string>>;
 }
 
 /** Back-fills one source into a temporary table of the session, and returns its name. */
@@ -94,12 +98,40 @@ async function makeVectors(context: Context, set: FeatureSet): Promise<string> {
     [eventTime]: { min: new Date(fromMs).toISOString(), max: new Date(toMs).toISOString() },
   });
   const scanned = context.stack.use(await scan(context.lake, snapshot, { files }));
+  const whole = context.stack.use(await scan(context.lake, snapshot));
   const time = `epoch_ms(${sqlName(eventTime)})`;
-  const relation = `(select * from ${scanned.sql} where ${time} between ${fromMs} and ${toMs} and epoch_ms(_arrived_at) <= ${request.untilMs})`;
-  const rows = { set, eventId, relation, backfill: backfillSql(set, relation) };
+  // Which incarnations feed windows is a question to the whole table, not to the stretch that is read.
+  const relation = `(
+    select * from ${scanned.sql}
+    where ${time} between ${fromMs} and ${toMs} and epoch_ms(_arrived_at) <= ${request.untilMs}
+      and (_topic, _topic_id) in (select (_topic, _topic_id) from (${feedingSql(whole.sql)}))
+  )`;
+  const wanted = `time_ms >= ${periods.training.fromMs} and time_ms < ${periods.validation.toMs}`;
+  const backfill = backfillSql(set, relation, set.features, { tiles: context.tiles, wanted });
+  const rows = { set, eventId, relation, backfill };
   const name = sqlName(`vectors ${set.source.name}`);
-  await session.run(`create temp table ${name} as ${vectorsSql(rows, periods, request.featureNames)}`);
+  await session.run(`create temp table ${name} as ${vectorsSql(rows, request.featureNames)}`);
   return name;
+}
+
+/** The tiles of all entities, by entity. @throws TRAINING_NOT_READY unless closed up to the last event */
+async function openTiles(context: Omit<Context, 'tiles'>): Promise<Record<string, string>> {
+  const { request, periods, lake, stack } = context;
+  const [set] = request.sets;
+  const entities = set?.gold ?? [];
+  if (set === undefined || entities.length === 0) return {};
+  const { closedToMs = Number.NEGATIVE_INFINITY } = request.release.grid ?? {};
+  const neededMs = asOfMs(set.settings, periods.validation.toMs);
+  if (closedToMs < neededMs) {
+    const until = Number.isFinite(closedToMs) ? new Date(closedToMs).toISOString() : 'never';
+    throw notReady(request, `its gold features are closed up to: ${until}`);
+  }
+  const tiles: Record<string, string> = {};
+  for (const { name, tilesTable } of entities) {
+    const snapshot = await releasedTable(context, tilesTable);
+    tiles[name] = stack.use(await scan(lake, snapshot)).sql;
+  }
+  return tiles;
 }
 
 async function makeClassed(context: Context, vectors: readonly string[]): Promise<void> {
@@ -119,7 +151,7 @@ async function makeClassed(context: Context, vectors: readonly string[]): Promis
   await session.run(`create temp table classed as ${classedSql(relations, periods, classes)}`);
 }
 
-async function releasedTable({ lake, request }: Context, name: string): Promise<Snapshot> {
+async function releasedTable({ lake, request }: Omit<Context, 'tiles'>, name: string): Promise<Snapshot> {
   const version = request.release.tables[name];
   const table = version === undefined ? undefined : await openTable(lake, name);
   if (version === undefined || table === undefined) throw notReady(request, `it has no table ${name}`);

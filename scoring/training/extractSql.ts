@@ -10,7 +10,7 @@ export interface SourceRows {
   readonly eventId: string;
   /** Subquery of the source's bronze rows. */
   readonly relation: string;
-  /** The back-fill of `relation`. */
+  /** The back-fill of `relation`, for the rows of training. */
   readonly backfill: string;
 }
 
@@ -20,7 +20,6 @@ export interface SourceRows {
  */
 export function vectorsSql(
   { set, eventId, relation, backfill }: SourceRows,
-  { training, validation }: Periods,
   featureNames: readonly string[],
 ): string {
   const known = new Set(set.features.map(({ entry }) => entry.name));
@@ -34,8 +33,7 @@ from (${backfill})
 join (
   select ${PLACE.join(', ')}, ${sqlName(eventId)} as event, epoch_ms(_arrived_at) as arrived_ms
   from ${relation} where _error is null
-) using (${PLACE.join(', ')})
-where event_time_ms >= ${training.fromMs} and event_time_ms < ${validation.toMs}`;
+) using (${PLACE.join(', ')})`;
 }
 
 /** The label of each event as of a time: `event`, `class` (null: leave it out), `known_ms`. Pure. */

@@ -31,7 +31,6 @@ export interface TrainingRequest {
   readonly release?: number;
   /** T, ms since 1970 UTC; when the release was made, when not given. */
   readonly untilMs?: number;
-  readonly trees?: TreeOptions;
   /** Whether a candidate that passes becomes champion. */
   readonly promote: boolean;
   /** Who asked, for the log of aliases. */
@@ -57,7 +56,8 @@ export interface TrainingReport {
  */
 export async function trainModel(deps: TrainingDeps, request: TrainingRequest): Promise<TrainingReport> {
   const { lake, registry, xgboost, say } = deps;
-  const { scoring, trees = DEFAULT_TREES } = request;
+  const { scoring } = request;
+  const trees = treesOf(request);
   const release = await chosenRelease(lake, request.release);
   const untilMs = request.untilMs ?? release.createdMs;
   const timed = stopwatch(lake.clock.nowMs);
@@ -90,6 +90,10 @@ export async function trainModel(deps: TrainingDeps, request: TrainingRequest): 
 // === Helpers ===
 
 const RESAMPLES = 400;
+
+function treesOf({ scoring }: TrainingRequest): TreeOptions {
+  return { ...DEFAULT_TREES, ...scoring.training.trees };
+}
 
 async function chosenRelease({ store }: Lake, number: number | undefined): Promise<Release> {
   const newest = await newestRelease(store);
@@ -152,7 +156,7 @@ async function compare(registry: Registry, champion: string, made: Made): Promis
     validation: extract.slices.validation,
     scores: candidate.probabilities.validation,
     resamples: RESAMPLES,
-    seed: (request.trees ?? DEFAULT_TREES).seed,
+    seed: treesOf(request).seed,
   });
 }
 

@@ -128,7 +128,7 @@ async function checkRows(
   });
 }
 
-/** A new partial leaves the old ones as they were; where a definition was changed they differ. */
+/** A new partial leaves the old ones as they were; where a definition means something else they differ. */
 async function noteDifferences(lake: Lake, session: SqlSession, { base, spec }: GridTarget): Promise<void> {
   if (base.files.size === 0) return;
   const kept = base.schema.filter(({ name, type }) =>
