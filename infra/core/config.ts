@@ -117,6 +117,7 @@ export function loadConfig(env: NodeJS.ProcessEnv) {
       trainingMs: e.TIDEMARK_TRAIN_SCHEDULE,
     },
     score: scoreConfig(e),
+    score: scoreOf(e),
     grid: gridOf(e),
     duckdb: { memoryBytes: e.TIDEMARK_DUCKDB_MEMORY, threads: e.TIDEMARK_DUCKDB_THREADS },
   });
@@ -134,7 +135,7 @@ export function parseDuration(text: string): number | undefined {
 
 // === Helpers ===
 
-function scoreConfig(e: z.infer<typeof schema>) {
+function scoreOf(e: z.infer<typeof schema>) {
   return {
     groupId: e.TIDEMARK_SCORE_GROUP,
     maxBatch: e.TIDEMARK_SCORE_MAX_BATCH,

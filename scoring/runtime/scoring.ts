@@ -152,7 +152,13 @@ async function runUntil(
   ended.addEventListener('abort', () => intake.end(), { once: true });
   await group.run(handlersOf(intake, { ended, clock: upkeep.clock, onCrash: ends.onFailure }));
   keepUp(upkeep, ended).catch(ends.onFailure);
-  await loop.run(ended);
+  try {
+    await loop.run(ended);
+  } catch (error) {
+    // Whoever waits for room in the queue would wait for ever.
+    ends.onFailure(error);
+    throw error;
+  }
   await tellOffsets(upkeep);
   upkeep.totals.report(upkeep.log, upkeep.fields());
 }

@@ -30,9 +30,27 @@ export const JOBS_POINTS = [
   'after-release',
 ];
 
+/** Around each effect of scoring. */
+export const SCORE_POINTS = [
+  'before-starts',
+  'after-starts',
+  'after-restore',
+  'before-inference',
+  'after-inference',
+  'during-produce',
+  'after-produce',
+  'after-ack',
+];
+
+/** Points of a start, which come only once. */
+const ONCE = new Set(['before-starts', 'after-starts', 'after-restore']);
+
 /** Each point once, `randomKills` random ones among them, in an order drawn from the seed. Pure. */
 export function planKills(points: readonly string[], randomKills: number, rng: Rng): Death[] {
-  const deaths: Death[] = points.map((name) => ({ kind: 'point', spec: `${name}:${rng.int(1, 3)}` }));
+  const deaths: Death[] = points.map((name) => ({
+    kind: 'point',
+    spec: `${name}:${ONCE.has(name) ? 1 : rng.int(1, 3)}`,
+  }));
   for (let n = 0; n < randomKills; n += 1) {
     deaths.push({ kind: 'random', afterMs: rng.int(300, 5_000) });
   }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, inject } from 'vitest';
@@ -8,10 +8,15 @@ import { connectProducer, ensureTopics, fetchTopicStates, type TopicState } from
 import { readTopic } from '../../infra/core/kafkaReader.ts';
 import { openLake } from '../../infra/lake.ts';
 import { answeredAppId } from '../../ingestion/answered.ts';
+import { landFile } from '../../ingestion/landFile.ts';
 import { topicSpecs } from '../../ingestion/landing.ts';
-import type { Domain } from '../../ingestion/simulator/domains.ts';
 import { liveLabelDelay } from '../../ingestion/simulator/labelling.ts';
-import { createLiveStream, type LiveStream } from '../../ingestion/simulator/liveStream.ts';
+import {
+  createLiveStream,
+  type LiveStream,
+  type SimulatedRecord,
+} from '../../ingestion/simulator/liveStream.ts';
+import { Rng } from '../../ingestion/simulator/prng.ts';
 import { createWorld } from '../../ingestion/simulator/world.ts';
 import type { Lake } from '../../lakehouse/lake.ts';
 import { openTable } from '../../lakehouse/table.ts';
@@ -30,7 +35,9 @@ export interface ScoredWorld extends AsyncDisposable {
   content(kind?: string): Content;
   lake(lakeName: string): Promise<Lake & AsyncDisposable>;
   /** Records of the sources, into their topics. */
-  send(stream: LiveStream, records: number): Promise<void>;
+  send(stream: Pick<LiveStream, 'next'>, records: number): Promise<void>;
+  /** Lands history of before `endMs` in a lake, some days of it. */
+  landHistory(lakeName: string, seed: number, records: number): Promise<void>;
   /** Identity and extent of the sources. */
   sources(): Promise<TopicState[]>;
 }
@@ -66,6 +73,22 @@ export async function openScoredWorld(name: string): Promise<ScoredWorld> {
       );
       for (const [topic, some] of byTopic) await producer.send(`${prefix}${topic}`, some);
     },
+    landHistory: async (lakeName, seed, records) => {
+      const config = loadConfig(env(lakeName));
+      await using lake = await openLake(config, { log: silentLog });
+      const stream = traffic(seed, Date.now() - HISTORY_AGE_MS);
+      const all = Array.from({ length: records }, () => stream.next());
+      for (const [topic, some] of Map.groupBy(all, (one) => one.topic)) {
+        const contract = content().contracts.find((one) => one.topic === `${prefix}${topic}`);
+        if (contract === undefined) throw new Error(`no contract of ${topic}`);
+        const path = join(home, `${topic}.ndjson`);
+        await writeFile(path, some.map(historyLine).join(''));
+        await landFile(
+          { lake, kafka: config.kafka, limits: config.flush, log: silentLog },
+          { path, contract },
+        );
+      }
+    },
     sources: () => fetchTopicStates(brokers, sourceTopics(content())),
     [Symbol.asyncDispose]: async () => {
       await producer[Symbol.asyncDispose]();
@@ -74,17 +97,33 @@ export async function openScoredWorld(name: string): Promise<ScoredWorld> {
   };
 }
 
-/** Busy actors, out of order, too late, twice, damaged; the rest of the domains stays idle. */
-export function traffic(seed: number, domains: readonly Domain[], actors: number): LiveStream {
-  return createLiveStream({
-    world: createWorld({ seed, actorsPerDomain: actors }),
-    domains,
+/**
+ * Two busy domains, the third stays idle: actors with tens of records each, out of order, too late, twice,
+ * damaged. Records of the ten minutes before `endMs`, or more of them.
+ */
+export function traffic(seed: number, endMs = Date.now()): Pick<LiveStream, 'next'> {
+  const stream = createLiveStream({
+    world: createWorld({ seed, actorsPerDomain: ACTORS }),
+    domains: ['gaming', 'fintech'],
     ratePerMinute: 6_000,
-    startMs: Date.now() - 10 * 60_000,
+    startMs: endMs - 10 * 60_000,
     fraudRate: 0.05,
     labelDelay: liveLabelDelay(5_000),
     irregularities: { late: 0.07, duplicates: 0.02, bad: 0.02, unknownFields: 0.01 },
   });
+  const rng = new Rng('busy', seed);
+  const busy = new Map<string, string[]>();
+  return {
+    next: () => {
+      const record = stream.next();
+      const keys = busy.get(record.topic) ?? [];
+      busy.set(record.topic, keys);
+      if (record.key === null || typeof record.value !== 'string') return record;
+      if (keys.length < ACTORS && !keys.includes(record.key)) keys.push(record.key);
+      const key = keys[rng.int(0, keys.length - 1)] ?? record.key;
+      return { ...record, key, value: record.value.replaceAll(`"${record.key}"`, `"${key}"`) };
+    },
+  };
 }
 
 /** A process that must be gone at the end of its scope. */
@@ -105,6 +144,12 @@ export async function stopCleanly(child: Child): Promise<void> {
   child.kill('SIGTERM');
   const ending = await child.ended;
   expect(ending.code, ending.stderr.slice(-3_000)).toBe(0);
+}
+
+/** How many partitions a scorer has taken up last, by its log; undefined: none yet. */
+export function partitionsOf(output: string): number | undefined {
+  const [, count] = [...output.matchAll(/"partitions":(\d+).*partitions taken up/g)].at(-1) ?? [];
+  return count === undefined ? undefined : Number(count);
 }
 
 export interface DecidedTopic {
@@ -184,6 +229,18 @@ export function decisionsOf(content: Content) {
 }
 
 // === Helpers ===
+
+/** Old enough for a closed grid point, young enough for windows. */
+const HISTORY_AGE_MS = 3 * 3_600_000;
+
+function historyLine({ key, value, timestampMs }: SimulatedRecord): string {
+  const arrived_at = new Date(timestampMs).toISOString();
+  const text = value === null || typeof value === 'string' ? value : Buffer.from(value).toString('latin1');
+  return `${JSON.stringify({ key, value: text, arrived_at })}\n`;
+}
+
+/** Of each domain. */
+const ACTORS = 600;
 
 function sourceTopics({ contracts, features }: Content): string[] {
   const tables = new Set(features.sources.map(({ table }) => table));
