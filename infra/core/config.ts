@@ -116,7 +116,6 @@ export function loadConfig(env: NodeJS.ProcessEnv) {
       compactionMs: e.TIDEMARK_COMPACTION_SCHEDULE,
       trainingMs: e.TIDEMARK_TRAIN_SCHEDULE,
     },
-    score: scoreConfig(e),
     score: scoreOf(e),
     grid: gridOf(e),
     duckdb: { memoryBytes: e.TIDEMARK_DUCKDB_MEMORY, threads: e.TIDEMARK_DUCKDB_THREADS },
