@@ -163,10 +163,11 @@ function linesOf(
   { alert, state, labels, notKept }: VerdictResult,
   { verdict, type }: VerdictInput,
 ): string[] {
+  const count = labels.length === 1 ? '1 label' : `${labels.length} labels`;
   const revised = labels.filter(({ revision }) => revision > 1).length;
   const changes = revised === 0 ? '' : `, ${revised} of them replace what was said before`;
   return [
-    `${alert}: ${verdict}; ${labels.length} labels on their way${changes}; the alert is ${state}`,
+    `${alert}: ${verdict}; ${count} on the way${changes}; the alert is ${state}`,
     ...(notKept === 0
       ? []
       : [`  ${notKept} more decisions are counted but not kept: no label is about them`]),

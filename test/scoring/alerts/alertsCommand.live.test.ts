@@ -58,7 +58,7 @@ test('list, show, say what it was, list again', () => {
   expect(said).toEqual({
     code: 0,
     err: '',
-    out: 'A-000001: fraud; 2 labels on their way; the alert is closed\n',
+    out: 'A-000001: fraud; 2 labels on the way; the alert is closed\n',
   });
   const again = JSON.parse(tidemark(['verdict', '1', 'legitimate', '--event', 'e0-1', '--json']).out);
   expect(again).toMatchObject({ alert: 'A-000001', labels: [{ event_id: 'e0-1', revision: 2 }] });

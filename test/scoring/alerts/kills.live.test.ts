@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { freePorts } from '../../../infra/stack/freePorts.ts';
 import { startPostgres } from '../../../infra/stack/postgresServer.ts';
+import { findByWorkingDirectory } from '../../../infra/stack/processTable.ts';
 import type { Decision } from '../../../scoring/decision.ts';
 import { type Child, startChild } from '../../support/childProcess.ts';
 import { contentOf } from '../../support/testContent.ts';
@@ -137,6 +138,34 @@ test('PostgreSQL away at the start, killed, stopped and back: alerts catch up, n
   // Without PostgreSQL it still stops when it is told to.
   await stop(child);
 }, 420_000);
+
+test('a PostgreSQL that hangs is an outage too, and does not hold a process that is told to stop', async () => {
+  const [port = 0] = await freePorts(1);
+  await using server = startPostgres({ dir: join(dir, 'hanging'), port }, { dieWithParent: true });
+  await server.ready;
+  const { topic, env } = roomOf(server.url);
+  await using postgres = await openStore(server.url);
+  const child = await started(env);
+  const made = mixture(600);
+  await send(topic, made.slice(0, 300));
+  await expect.poll(() => seenOffsets(postgres), PATIENCE).toBe(300);
+  // The server and its sessions, each of which is a process group of its own.
+  const hang = (signal: NodeJS.Signals) => {
+    for (const pid of findByWorkingDirectory(join(dir, 'hanging', 'data'))) process.kill(pid, signal);
+  };
+  hang('SIGSTOP');
+  try {
+    await send(topic, made.slice(300));
+    await expect.poll(() => child.output(), PATIENCE).toContain('POSTGRES_UNAVAILABLE');
+    hang('SIGCONT');
+    await expect.poll(() => seenOffsets(postgres), PATIENCE).toBe(600);
+    expect(await alertFacts(postgres)).toEqual(expectedAlerts(made));
+    hang('SIGSTOP');
+    await stop(child);
+  } finally {
+    hang('SIGCONT');
+  }
+}, 240_000);
 
 async function started(env: Room['env']): Promise<Child> {
   const child = startChild('alerts', env);
