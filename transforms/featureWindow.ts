@@ -67,8 +67,7 @@ export function compileSelect(selection: {
       const at = reached.places[i] as number;
       const time = values[at] as number;
       if (fromMs <= time) {
-        if (whereColumn > 0 && values[at + whereColumn] !== 1) continue;
-        if (!isAlike(values, at, row, matches)) continue;
+        if (!isTrue(values, at, whereColumn) || !isAlike(values, at, row, matches)) continue;
         found += 1;
         places[found] = at;
       } else if (reached.isInOrder) break;
@@ -142,6 +141,10 @@ export function compileAggregate(
 
 /** Sums are `high` · 2^32 + `low`, both exact. */
 const LIMB = 2 ** 32;
+
+function isTrue(values: Float64Array, at: number, whereColumn: number): boolean {
+  return whereColumn < 0 || values[at + whereColumn] === 1;
+}
 
 function isAlike(values: Float64Array, at: number, row: Float64Array, matches: readonly Match[]): boolean {
   for (const { column, slot } of matches) if (values[at + column] !== row[slot]) return false;
