@@ -63,11 +63,13 @@ export async function bringMart(
   });
 }
 
+// === Helpers ===
+
 /**
  * Each UTC day begins with a base, so that older days can go: the day that `keepMs` before the newest grid
  * point lies in is the first one kept. After a longer gap, or of a new definition, the mart begins anew. Pure.
  */
-export function planMart(state: {
+function planMart(state: {
   readonly toMs: number;
   readonly gridMs: number;
   readonly keepMs: number;
@@ -89,8 +91,6 @@ export function planMart(state: {
     heldFromMs,
   };
 }
-
-// === Helpers ===
 
 const DAY_MS = 86_400_000;
 

@@ -1,10 +1,22 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { txFintech } from '../../../ingestion/contracts/txFintech.ts';
 import { newestRelease, publishRelease } from '../../../lakehouse/release.ts';
+import { openTable } from '../../../lakehouse/table.ts';
 import { type GoldMarts, openGoldMarts } from '../../../transforms/grid/goldMarts.ts';
 import { createHeldRows } from '../../../transforms/grid/heldRows.ts';
 import { openTempLake, type TempLake, testClock } from '../../support/tempLake.ts';
 import { randomOf } from '../features/randomStream.ts';
-import { GRID_MS, landScene, openTestGrid, scenes } from './gridWorld.ts';
+import {
+  GRID_MS,
+  goldEntry,
+  gridContent,
+  idOf,
+  landLive,
+  landScene,
+  openTestGrid,
+  scenes,
+  transfer,
+} from './gridWorld.ts';
 
 /** Gold values in memory: what is held, what is said of it, and what a refresh takes over. */
 
@@ -110,7 +122,59 @@ test('without marts nothing is known, until a release brings them', async () => 
   await landScene(empty, SCENES[0]!);
   await run();
   expect(await marts.refresh()).toBe(true);
-  expect(Number.isFinite(marts.view.closedToMs)).toBe(true);
+  const closedMs = marts.view.closedToMs;
+  early.nowMsValue += GRID_MS;
+  await run();
+  await marts.refresh();
+  const known = answers(marts, [closedMs + GRID_MS]).filter(({ status }) => status === 'PRESENT');
+  expect(known.length).toBeGreaterThan(2);
+
+  // Nothing happens for longer than the longest window: who was known is as unknown as who never came.
+  early.nowMsValue += 100_000;
+  await run();
+  await marts.refresh();
+  const later = answers(marts, [marts.view.closedToMs]);
+  expect(later.map(({ status }) => status)).toEqual(later.map(() => 'NOT_FOUND'));
+  expect(later.find(({ id }) => id === known[0]?.id)?.values).toEqual(
+    later.find(({ id }) => id === 'nobody')?.values,
+  );
+  expect(answers(marts, [closedMs + GRID_MS]).filter(({ status }) => status === 'PRESENT')).toEqual(known);
+});
+
+test('of whom nothing changes a day knows as much as the day before', async () => {
+  const evening = Date.UTC(2026, 2, 1, 23, 58, 13);
+  const night = testClock(evening);
+  await using quiet = await openTempLake(night);
+  const content = gridContent([goldEntry('n_1h', { entity: 'actor', aggregation: 'count', window: '1h' })]);
+  const { run, deps } = await openTestGrid(quiet, { content });
+  await landLive(quiet, txFintech, [{ arrivedAtMs: evening, value: transfer(idOf(1), evening - 1_000) }]);
+  for (const seconds of [10, 80, 140]) {
+    night.nowMsValue = evening + seconds * 1_000;
+    await run();
+  }
+  const midnight = Date.UTC(2026, 2, 2);
+  const marts = await openGoldMarts(quiet, deps.entities, { heldFromMs: midnight + GRID_MS });
+  const row = new Float64Array(4);
+  expect(marts.view.read(0, 'ann', midnight + GRID_MS, { row, at: 0 })).toBe('PRESENT');
+  expect(row[3]).toBe(1);
+
+  // The day before goes once all that is kept lies in this one; what is kept stays as it was.
+  const daysOf = async () => {
+    const mart = await (await openTable(quiet, deps.entities[0]!.martTable))?.snapshot();
+    return [
+      ...new Set([...mart!.files.values()].map((file) => file.partitionValues['as_of_date'])),
+    ].toSorted();
+  };
+  expect(await daysOf()).toEqual(['2026-03-01', '2026-03-02']);
+  for (const seconds of [200, 260, 320]) {
+    night.nowMsValue = evening + seconds * 1_000;
+    await run();
+  }
+  expect(await daysOf()).toEqual(['2026-03-02']);
+  const later = await openGoldMarts(quiet, deps.entities, { heldFromMs: 0 });
+  expect(later.view.read(0, 'ann', midnight + GRID_MS, { row, at: 0 })).toBe('PRESENT');
+  expect(later.view.read(0, 'ann', midnight, { row, at: 0 })).toBe('PRESENT');
+  expect(later.view.read(0, 'ann', midnight - GRID_MS, { row, at: 0 })).toBe('NOT_HELD');
 });
 
 test('a release of models alone changes nothing in the view', async () => {
