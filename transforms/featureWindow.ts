@@ -220,6 +220,11 @@ function standardDeviation(
     high += upper;
     low += square - upper * LIMB;
   }
+  // (Σx)² is not larger than n·Σx²: where that is a safe integer, doubles are as exact as BigInt.
+  const scaled = n * (high * LIMB + low);
+  if (large === 0n && scaled <= Number.MAX_SAFE_INTEGER) {
+    return Math.sqrt((scaled - roundedOnce(limbs) ** 2) / (n * (n - 1)));
+  }
   const squares = large + BigInt(high) * BigInt(LIMB) + BigInt(low);
   const sum = BigInt(limbs[0] as number) * BigInt(LIMB) + BigInt(limbs[1] as number);
   const spread = BigInt(n) * squares - sum * sum;
