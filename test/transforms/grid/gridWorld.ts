@@ -20,7 +20,7 @@ import { type Random, randomOf } from '../features/randomStream.ts';
 
 export const GRID_MS = 10_000;
 
-const gridConfig = loadConfig({
+export const gridConfig = loadConfig({
   TIDEMARK_KAFKA: '127.0.0.1:9',
   TIDEMARK_GRID: '10s',
   TIDEMARK_GRID_DELAY: '2s',
