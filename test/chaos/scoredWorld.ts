@@ -44,7 +44,8 @@ export interface ScoredWorld extends AsyncDisposable {
 
 export async function openScoredWorld(name: string): Promise<ScoredWorld> {
   const brokers = [inject('services').kafka];
-  const prefix = `${name}${process.pid}-${Date.now()}.`;
+  const openedMs = Date.now();
+  const prefix = `${name}${process.pid}-${openedMs}.`;
   const home = await mkdtemp(join(tmpdir(), `tidemark-${name}-`));
   const content = (kind = 'payments') => contentOf(`${kind}:${prefix}`);
   await ensureTopics(brokers, content().contracts.flatMap(topicSpecs));
@@ -76,7 +77,8 @@ export async function openScoredWorld(name: string): Promise<ScoredWorld> {
     landHistory: async (lakeName, seed, records) => {
       const config = loadConfig(env(lakeName));
       await using lake = await openLake(config, { log: silentLog });
-      const stream = traffic(seed, Date.now() - HISTORY_AGE_MS);
+      // The same in every lake.
+      const stream = traffic(seed, openedMs - HISTORY_AGE_MS);
       const all = Array.from({ length: records }, () => stream.next());
       for (const [topic, some] of Map.groupBy(all, (one) => one.topic)) {
         const contract = content().contracts.find((one) => one.topic === `${prefix}${topic}`);

@@ -105,7 +105,7 @@ test('a model takes over between two batches, a broken one does not, and an orde
   }
 });
 
-test('a source that was made again is refused, and so is another count of partitions', async () => {
+test('a source that was made again is refused, by the scorer that runs and by the next one', async () => {
   await using lake = await world.lake('a');
   await using ingest = startProcess('ingest', world.env('a'));
   await using score = startProcess('score', world.env('a'));
