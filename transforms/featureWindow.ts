@@ -56,18 +56,22 @@ export function compileSelect(selection: {
   readonly reached: Picked;
   readonly picked: Picked;
 }): WindowRead {
-  const { windowMs, whereColumn = -1, matches, reached, picked } = selection;
+  const { windowMs, whereColumn, matches, reached, picked } = selection;
   const { places } = picked;
+  const columns = Int32Array.from([...matches.map(({ column }) => column), whereColumn ?? []].flat());
+  // The slots of the event's values, then the 1 of `where`.
+  const wanted = new Float64Array(columns.length).fill(1);
   // hot path
   return ({ values }, row, timeMs) => {
     const fromMs = timeMs - windowMs;
     const total = reached.places[0] as number;
     let found = 0;
+    for (let i = 0; i < matches.length; i += 1) wanted[i] = row[(matches[i] as Match).slot] as number;
     for (let i = 1; i <= total; i += 1) {
       const at = reached.places[i] as number;
       const time = values[at] as number;
       if (fromMs <= time) {
-        if (!isTrue(values, at, whereColumn) || !isAlike(values, at, row, matches)) continue;
+        if (!isAlike(values, at, columns, wanted)) continue;
         found += 1;
         places[found] = at;
       } else if (reached.isInOrder) break;
@@ -142,12 +146,11 @@ export function compileAggregate(
 /** Sums are `high` · 2^32 + `low`, both exact. */
 const LIMB = 2 ** 32;
 
-function isTrue(values: Float64Array, at: number, whereColumn: number): boolean {
-  return whereColumn < 0 || values[at + whereColumn] === 1;
-}
-
-function isAlike(values: Float64Array, at: number, row: Float64Array, matches: readonly Match[]): boolean {
-  for (const { column, slot } of matches) if (values[at + column] !== row[slot]) return false;
+/** Whether a record's columns are as wanted; nothing equals what is missing. hot path */
+function isAlike(values: Float64Array, at: number, columns: Int32Array, wanted: Float64Array): boolean {
+  for (let i = 0; i < columns.length; i += 1) {
+    if (values[at + (columns[i] as number)] !== wanted[i]) return false;
+  }
   return true;
 }
 
