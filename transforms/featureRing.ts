@@ -28,9 +28,9 @@ export function push(ring: Ring, cutMs: number): number {
   while (ring.count > 0 && (ring.values[ring.head * width] as number) < cutMs) dropOldest(ring);
   if (ring.count === maxRecords) dropOldest(ring);
   if (ring.count === ring.capacity) grow(ring);
-  const at = (ring.head + ring.count) % ring.capacity;
+  const end = ring.head + ring.count;
   ring.count += 1;
-  return at * width;
+  return (end < ring.capacity ? end : end - ring.capacity) * width;
 }
 
 /** Whether a record at or after `cutMs` is in it. */
@@ -47,7 +47,7 @@ export function isHeld(ring: Ring, cutMs: number): boolean {
 const FIRST_RECORDS = 4;
 
 function dropOldest(ring: Ring): void {
-  ring.head = (ring.head + 1) % ring.capacity;
+  ring.head = ring.head + 1 === ring.capacity ? 0 : ring.head + 1;
   ring.count -= 1;
 }
 

@@ -1,10 +1,19 @@
-import type { StreamStatus } from './feature.ts';
+import type { Aggregation, StreamStatus } from './feature.ts';
 import { type Expression, operationOf } from './featureExpression.ts';
 import { compileInputs, type FeatureRecord, textNumber } from './featureInputs.ts';
 import { type Evaluate, MAX_FLOAT32 } from './featureOperations.ts';
 import { createRing, isHeld, push, type Ring } from './featureRing.ts';
 import type { Feature, FeatureSet } from './featureSet.ts';
-import { compileAggregate, compileSelect, type WindowRead } from './featureWindow.ts';
+import {
+  compileAggregate,
+  compileReach,
+  compileSelect,
+  compileSums,
+  createPicked,
+  type Picked,
+  type Sums,
+  type WindowRead,
+} from './featureWindow.ts';
 import { createGoldReader, type GoldReading } from './goldStream.ts';
 import type { GoldView } from './goldView.ts';
 
@@ -104,6 +113,8 @@ export function createStreamState(set: FeatureSet, view?: GoldView): StreamState
 /** The longest window and 15 minutes for arrivals that step back. */
 const MAX_REACH_MS = 86_400_000 + 15 * 60_000;
 
+const SUMMED: ReadonlySet<Aggregation> = new Set<Aggregation>(['sum', 'mean', 'sd']);
+
 interface Step {
   readonly isWindowed: boolean;
   readonly evaluate: (row: Float64Array, ring: Ring) => number;
@@ -117,8 +128,11 @@ function inFloat32(value: number): number {
 function compileSteps(set: FeatureSet) {
   const columns: Evaluate[] = [];
   const columnByKey = new Map<string, number>();
-  const windows: WindowRead[] = [];
-  const pickByKey = new Map<string, Int32Array>();
+  const reached = createPicked(set.settings.ringRecords);
+  const longestMs = Math.max(0, ...set.features.map(({ selection }) => selection?.windowMs ?? 0));
+  const windows: WindowRead[] = longestMs === 0 ? [] : [compileReach(longestMs, reached)];
+  const pickByKey = new Map<string, Picked>();
+  const sumsByKey = new Map<string, Sums>();
   const columnOf = (key: string, evaluate: Evaluate): number => {
     const known = columnByKey.get(key);
     if (known !== undefined) return known;
@@ -127,25 +141,37 @@ function compileSteps(set: FeatureSet) {
     return columns.length;
   };
   const inputColumn = (name: string): number => columnOf(name, compileExpression(nameOf({ name }), set));
-  const pickOf = (selection: NonNullable<Feature['selection']>): Int32Array => {
+  const pickOf = (selection: NonNullable<Feature['selection']>): Picked => {
+    const { windowMs, where, match } = selection;
+    if (windowMs === longestMs && where === undefined && match.length === 0) return reached;
     const key = JSON.stringify(selection);
     const known = pickByKey.get(key);
     if (known !== undefined) return known;
-    const picked = new Int32Array(set.settings.ringRecords + 1);
-    const { windowMs, where, match } = selection;
+    const picked = createPicked(set.settings.ringRecords);
     const whereColumn = where && columnOf(JSON.stringify(where), compileExpression(where, set));
     const matches = match.map((name) => ({ column: inputColumn(name), slot: slotOf(set, name) }));
-    windows.push(compileSelect({ windowMs, whereColumn, matches, picked }));
+    windows.push(compileSelect({ windowMs, whereColumn, matches, reached, picked }));
     pickByKey.set(key, picked);
     return picked;
+  };
+  const sumsOf = (picked: Picked, key: string, aggregation: Aggregation, column: number): Sums => {
+    const known = sumsByKey.get(key);
+    if (known !== undefined) return known;
+    const sums = { high: 0, low: 0, n: 0 };
+    if (!SUMMED.has(aggregation)) return sums;
+    windows.push(compileSums(picked, column, sums));
+    sumsByKey.set(key, sums);
+    return sums;
   };
   const steps = set.features.map(({ entry, expression, selection, gold, isWindowed }): Step => {
     if (gold !== undefined) return { isWindowed, evaluate: compileExpression(nameOf(entry), set) };
     if (expression !== undefined) return { isWindowed, evaluate: compileExpression(expression, set) };
     if (entry.kind !== 'stream' || selection === undefined) throw new Error('a feature without a definition');
     const column = entry.of === undefined ? 0 : inputColumn(entry.of);
+    const picked = pickOf(selection);
+    const sums = sumsOf(picked, JSON.stringify([selection, column]), entry.aggregation, column);
     const timeSlot = set.inputs.length;
-    const evaluate = compileAggregate(entry.aggregation, { picked: pickOf(selection), column, timeSlot });
+    const evaluate = compileAggregate(entry.aggregation, { picked, column, sums, timeSlot });
     return { isWindowed, evaluate };
   });
   return { windows, columns, steps };
