@@ -53,7 +53,7 @@ group by entity_id, hour_ms, visible_from_ms`;
 }
 
 /** 63 bits that stand for a text. */
-export function textHashSql(text: string): string {
+function textHashSql(text: string): string {
   return `cast(md5_number_lower(${text}) >> 1 as bigint)`;
 }
 
