@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { Decision } from '../decision.ts';
+import type { Decision, ReasonCode } from '../decision.ts';
 
 /** What becomes an alert, what it is about and how much it matters. Pure. */
 
 /**
- * What an alert is about. A model's decisions are about the key. What no model decided is about the
- * reason: when a model is missing, a million keys are one case for somebody, not a million.
+ * What an alert is about. A model's decisions are about the key, and so are those that the record itself
+ * brought about: who sends records late or broken must not hide in a crowd. What the system brought about
+ * is about the reason: when a model is missing, a million keys are one case for somebody, not a million.
  */
 export interface Subject {
   readonly groupedBy: 'key' | 'reason';
@@ -31,8 +32,9 @@ export function isAlerting({ decision }: Decision): boolean {
 }
 
 export function subjectOf({ key, reason_code: reason }: Decision): Subject {
-  if (reason !== undefined) return { groupedBy: 'reason', subject: reason };
-  return { groupedBy: 'key', subject: indexableText(key) };
+  const isOfRecord = reason === undefined || REASONS_OF_RECORDS.has(reason);
+  if (isOfRecord && key !== '') return { groupedBy: 'key', subject: indexableText(key) };
+  return { groupedBy: 'reason', subject: reason ?? 'NO_KEY' };
 }
 
 /**
@@ -66,6 +68,9 @@ export function storableText(text: string, characters: number): string {
 }
 
 // === Helpers ===
+
+/** A payload chooses its time and its form. */
+const REASONS_OF_RECORDS: ReadonlySet<string> = new Set(['TOO_LATE', 'BAD_RECORD'] satisfies ReasonCode[]);
 
 /** Four bytes a character at most: below the 2,704 bytes of an index entry. */
 const SUBJECT_CHARACTERS = 256;

@@ -23,11 +23,21 @@ const BASE: Decision = {
 };
 
 describe('what an alert is about', () => {
-  test('a decision of a model is about its key, one of no model about its reason', () => {
+  test('what a model decided or the record brought about is about its key, else about the reason', () => {
     expect(subjectOf(BASE)).toEqual({ groupedBy: 'key', subject: 'k' });
+    const byKey = REASON_CODES.filter(
+      (reason) => subjectOf({ ...BASE, reason_code: reason }).subject === 'k',
+    );
+    expect(byKey).toEqual(['BAD_RECORD', 'TOO_LATE']);
     for (const reason of REASON_CODES) {
+      if (byKey.includes(reason)) continue;
       expect(subjectOf({ ...BASE, reason_code: reason })).toEqual({ groupedBy: 'reason', subject: reason });
     }
+  });
+
+  test('a bad record without a key is about its reason', () => {
+    const subject = subjectOf({ ...BASE, key: '', reason_code: 'BAD_RECORD' });
+    expect(subject).toEqual({ groupedBy: 'reason', subject: 'BAD_RECORD' });
   });
 
   test('only what was approved needs nobody', () => {

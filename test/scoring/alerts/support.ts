@@ -176,12 +176,9 @@ export function expectedAlerts(made: readonly Decision[], windowMs = HOUR_MS): A
   const alerting = [...first.values()].filter(({ decision }) => decision !== 'approve');
   const groups = Map.groupBy(alerting, (one) => {
     const window = Math.floor(Date.parse(one.decided_at) / windowMs);
-    return JSON.stringify([
-      one.decision_id.split(':')[0],
-      one.reason_code ?? null,
-      one.reason_code ? '' : one.key,
-      window,
-    ]);
+    const isOfRecord = one.reason_code === 'TOO_LATE' || one.reason_code === 'BAD_RECORD';
+    const reason = isOfRecord ? null : (one.reason_code ?? null);
+    return JSON.stringify([one.decision_id.split(':')[0], reason, reason === null ? one.key : '', window]);
   });
   return [...groups]
     .map(([name, members]) => {
