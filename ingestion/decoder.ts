@@ -50,11 +50,13 @@ export function compileDecoder(contract: Contract): Decoder {
 function quickly({ key, value, arrivedAtMs }: RawRecord, contract: Contract, fast: FastPattern) {
   if (value === null || key === null || value.length > MAX_VALUE_BYTES || !isArrival(arrivedAtMs))
     return undefined;
-  const match = fast.regexp.exec(value.toString('latin1'));
+  const text = value.toString('latin1');
+  const match = fast.regexp.exec(text);
   if (match === null || match[fast.keyGroup] !== key.toString('latin1')) return undefined;
   const eventTimeMs = timeOfMatch(match[fast.timeGroup] as string);
   if (timeFault(eventTimeMs, arrivedAtMs, contract) !== undefined) return undefined;
-  return { kind: 'good', json: value, eventTimeMs, rescued: undefined } as const;
+  // The pattern lets nothing through but ASCII: in UTF-8 it is the same text.
+  return { kind: 'good', json: value, text, eventTimeMs, rescued: undefined } as const;
 }
 
 function slowly(record: RawRecord, contract: Contract, rules: readonly CompiledRule[]): Judgement {
@@ -73,7 +75,8 @@ function slowly(record: RawRecord, contract: Contract, rules: readonly CompiledR
   const late = timeFault(instant.ms, arrivedAtMs, contract);
   if (late !== undefined) return late;
   const json = Buffer.from(typed.json, 'utf8');
-  return { kind: 'good', json, eventTimeMs: instant.ms, rescued: rescuedJson(typed.unknown) };
+  const rescued = rescuedJson(typed.unknown);
+  return { kind: 'good', json, text: typed.json, eventTimeMs: instant.ms, rescued };
 }
 
 function textOf(value: Buffer | null): string | BadRecord {

@@ -24,6 +24,8 @@ export interface GoodRecord {
   readonly kind: 'good';
   /** One JSON object without a newline that holds fields of the contract only, each of its type. */
   readonly json: Uint8Array;
+  /** The same as text. */
+  readonly text: string;
   readonly eventTimeMs: number;
   /** Unknown fields as a JSON object by path; undefined when there were none. */
   readonly rescued: string | undefined;

@@ -20,6 +20,11 @@ const releaseSchema = z.object({
   pins: z.record(z.string(), z.number().int()),
   /** Tables whose newest data was held back: since when (ISO time), see the run for why. */
   staleSince: z.record(z.string(), z.string()),
+  /**
+   * Tables that follow the grid, not a run of models: they are complete up to the grid point `closedToMs`
+   * (ms since 1970 UTC). Releases by others carry them on.
+   */
+  grid: z.object({ closedToMs: z.number().int(), tables: z.array(z.string()) }).optional(),
   summary: z.unknown().optional(),
 });
 

@@ -2,13 +2,15 @@ import type { Lake } from '../lakehouse/lake.ts';
 import { newestRelease, type Release, readRelease } from '../lakehouse/release.ts';
 import type { Snapshot } from '../lakehouse/snapshot.ts';
 import { type LakeTable, openTable } from '../lakehouse/table.ts';
+import { gridAppId } from '../transforms/grid/martTable.ts';
 import { DEFINITION, progressAppId } from '../transforms/progress.ts';
 import type { ViolationSink } from './violations.ts';
 
 /**
  * A release is closed when each of its models was computed from the released versions of its sources:
  * the progress in the model's table at its released version is the source's released version, or
- * nothing happened to the source's rows in between. Pinned and stale models are older by intent.
+ * nothing happened to the source's rows in between. Pinned and stale models are older by intent. Tables of
+ * the grid are complete up to the grid point that the release names.
  */
 export interface ReleasesChecked {
   /** Releases that were looked at in this run. */
@@ -71,12 +73,27 @@ async function checkRelease(check: ReleaseCheck, violations: ViolationSink): Pro
       violations.add('RELEASE_UNREADABLE', where, `version ${version} is not there`);
       continue;
     }
+    checkGrid(release, { name, where, snapshot }, violations);
     if (name in release.pins || name in release.staleSince) continue;
     for (const [sourceId, consumed] of consumedVersions(name, snapshot)) {
       const source = names.get(sourceId);
       if (source !== undefined) await checkSource(check, { where, source, consumed }, violations);
     }
   }
+}
+
+/** Tables that follow the grid are complete up to the grid point that the release says, and not beyond. */
+function checkGrid(
+  { grid }: Release,
+  found: { readonly name: string; readonly where: string; readonly snapshot: Snapshot },
+  violations: ViolationSink,
+): void {
+  if (grid?.tables.includes(found.name) !== true) return;
+  const reached = found.snapshot.txns.get(gridAppId(found.name));
+  if (reached === grid.closedToMs) return;
+  const text = (ms: number | undefined) => (ms === undefined ? 'none' : new Date(ms).toISOString());
+  const what = `complete up to ${text(reached)}, the release says ${text(grid.closedToMs)}`;
+  violations.add('RELEASE_NOT_CLOSED', found.where, what);
 }
 
 async function snapshotAt(table: LakeTable | undefined, version: number): Promise<Snapshot | undefined> {

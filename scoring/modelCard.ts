@@ -7,7 +7,7 @@ import type { ValidationReport } from './training/validationReport.ts';
 /** Everything about a version of a model beside its files; written once, never changed. */
 export interface ModelCard {
   readonly format: 1;
-  /** `<T as yyyymmddThhmmssZ>-<first 12 digits of the hash of the ONNX file and the extract>`. */
+  /** `<T as yyyymmddThhmmssZ>-<first 12 digits of the hash of the rest, but for createdAt>`. */
   readonly version: string;
   readonly createdAt: string;
   readonly data: TrainingData;
@@ -26,7 +26,10 @@ export interface ModelCard {
   readonly validation: ValidationReport;
   readonly parity: ParityReport;
   readonly gates: readonly Gate[];
-  /** Distribution of each feature (in order of `features`) and of p_fraud on training rows, for drift. */
+  /**
+   * For drift: each feature (in order of `features`) on training rows; p_fraud on validation rows, since on
+   * rows that the trees have learnt it is surer than it will ever be again.
+   */
   readonly bins: { readonly features: readonly Bins[]; readonly score: Bins };
   /** Rows of the validation slice with the probabilities of libxgboost: a loader reproduces them. */
   readonly sampleRows: readonly SampleRow[];
@@ -56,7 +59,7 @@ export interface SliceFacts {
   readonly positives: number;
 }
 
-/** Counts of training values: missing and zero apart, the others between `edges` (count = edges + 1). */
+/** Counts of values: missing and zero apart, the others in `counts[i]` when edges[i − 1] ≤ value < edges[i]. */
 export interface Bins {
   readonly missing: number;
   readonly zero: number;

@@ -1,4 +1,6 @@
 import type { GoldStatus } from '../transforms/goldView.ts';
+import type { Floors } from './training/gates.ts';
+import type { TreeOptions } from './training/treeTraining.ts';
 
 /** What a user edits about models and outcomes; the engine knows no class by name. */
 export interface ScoringContent {
@@ -26,11 +28,31 @@ export interface Policy {
 /** Lengths in milliseconds; slices end at T − maturity, the newest is for validation. */
 export interface TrainingSettings {
   readonly historyMs: number;
+  /** An event that has no label by then is regular. */
   readonly maturityMs: number;
   readonly calibrationMs: number;
   readonly validationMs: number;
-  /** Events of a source's first days are left out: their windows are cut. */
+  /** Of the training slice: when there are more rows, the oldest are left out. About 1 kB of memory each. */
+  readonly maxRows: number;
+  /** The first part of the history feeds windows only: windows that begin before the history are cut. */
   readonly warmUpMs: number;
-  /** Newest labels, with every revision; and the events that they are about by the features' `eventId`. */
-  readonly labels: string;
+  readonly labels: LabelSource;
+  /** How the forest is grown, where not as usual; choose on the calibration slice. */
+  readonly trees?: Partial<TreeOptions>;
+  /** Gate G3: what a model must find at least; classes by name, at the budget of the policy. */
+  readonly floors: Floors;
+}
+
+/** Where the classes of events are, as they were known at any time. */
+export interface LabelSource {
+  /** Every revision of every label. */
+  readonly table: string;
+  /** Its column with the time from which on a row was known. */
+  readonly knownAt: string;
+  /** The view over `table` that gives an event's one label; of the rows known by T it gives the one as of T. */
+  readonly view: string;
+  /** Column of the view: the event, by the features' `eventId`. */
+  readonly event: string;
+  /** Expression over the view: the name of the class; null leaves the event out. */
+  readonly className: string;
 }

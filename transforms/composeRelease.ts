@@ -29,6 +29,7 @@ export function composeRelease(made: {
     tables,
     views: releasedViews(project, state, tables),
     pins: { ...parent?.pins },
+    ...(parent?.grid === undefined ? {} : { grid: parent.grid }),
     staleSince: Object.fromEntries(stale.map((name) => [name, parent?.staleSince[name] ?? since])),
     summary,
   };
@@ -36,8 +37,8 @@ export function composeRelease(made: {
 
 /** Whether readers would see the same in both. Pure. */
 export function isSameRelease(a: Release, b: Release): boolean {
-  const face = ({ tables, views, pins, staleSince }: Release) =>
-    JSON.stringify([tables, views, pins, Object.keys(staleSince)].map(sorted));
+  const face = ({ tables, views, pins, staleSince, grid }: Release) =>
+    JSON.stringify([tables, views, pins, Object.keys(staleSince), { ...grid }].map(sorted));
   return face(a) === face(b);
 }
 
@@ -46,6 +47,7 @@ export function isSameRelease(a: Release, b: Release): boolean {
 function releasedTables(project: Project, state: RunState): Record<string, number> {
   const tables: Record<string, number> = {};
   for (const [name, { snapshot }] of state.tables) tables[name] = snapshot.version;
+  for (const name of state.parent?.grid?.tables ?? []) tables[name] = state.parent?.tables[name] ?? 0;
   for (const { name, kind } of project.models) {
     const version = state.parent?.pins[name] ?? state.parent?.tables[name];
     if (kind.kind !== 'view' && state.held.has(name) && version !== undefined) tables[name] = version;

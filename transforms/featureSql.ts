@@ -66,6 +66,21 @@ select
 from valued`;
 }
 
+/** The incarnations whose rows are in windows, and their order: `_topic, _topic_id, incarnation`. Pure. */
+export function feedingSql(relation: string): string {
+  return `  select
+    _topic, _topic_id,
+    row_number() over (partition by _topic order by is_live, first_arrived_at, _topic_id) as incarnation
+  from (
+    select
+      _topic, _topic_id, not starts_with(_topic_id, 'file:') as is_live,
+      min(_arrived_at) as first_arrived_at, max(_ingested_at) as landed_at
+    from ${relation} group by all
+  )
+  qualify is_live
+    or landed_at < coalesce(min(first_arrived_at) filter (where is_live) over (partition by _topic), 'infinity')`;
+}
+
 // === Helpers ===
 
 const PLACE = ['_topic', '_topic_id', '_partition', '_offset', '_key'];
@@ -91,20 +106,6 @@ function goodSql(set: FeatureSet, relation: string): string {
     ...inputColumns(set),
   ];
   return `  select\n    ${columns.join(',\n    ')}\n  from ${relation}\n  where _error is null`;
-}
-
-function feedingSql(relation: string): string {
-  return `  select
-    _topic, _topic_id,
-    row_number() over (partition by _topic order by is_live, first_arrived_at, _topic_id) as incarnation
-  from (
-    select
-      _topic, _topic_id, not starts_with(_topic_id, 'file:') as is_live,
-      min(_arrived_at) as first_arrived_at, max(_ingested_at) as landed_at
-    from ${relation} group by all
-  )
-  qualify is_live
-    or landed_at < coalesce(min(first_arrived_at) filter (where is_live) over (partition by _topic), 'infinity')`;
 }
 
 function placedSql(set: FeatureSet): string {

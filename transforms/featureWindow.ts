@@ -224,6 +224,11 @@ function standardDeviation(picked: Int32Array, { values }: Ring, column: number,
     high += upper;
     low += square - upper * LIMB;
   }
+  // (Σx)² is not larger than n·Σx²: where that is a safe integer, doubles are as exact as BigInt.
+  const scaled = n * (high * LIMB + low);
+  if (large === 0n && scaled <= Number.MAX_SAFE_INTEGER) {
+    return Math.sqrt((scaled - roundedOnce(sums) ** 2) / (n * (n - 1)));
+  }
   const squares = large + BigInt(high) * BigInt(LIMB) + BigInt(low);
   const sum = BigInt(sums.high) * BigInt(LIMB) + BigInt(sums.low);
   const spread = BigInt(n) * squares - sum * sum;

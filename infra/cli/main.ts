@@ -5,6 +5,7 @@ import { registerDown } from './down.ts';
 import { registerFeatures } from './features.ts';
 import { registerLand } from './land.ts';
 import { registerLogs } from './logs.ts';
+import { registerModels } from './models.ts';
 import { registerPs } from './ps.ts';
 import { registerRelease } from './release.ts';
 import { registerRun } from './run.ts';
@@ -13,6 +14,7 @@ import { registerSql } from './sql.ts';
 import { registerStatus } from './status.ts';
 import { registerTable } from './table.ts';
 import { registerTopics } from './topics.ts';
+import { registerTrain } from './train.ts';
 import { registerUp } from './up.ts';
 import { registerVerify } from './verify.ts';
 
@@ -33,6 +35,8 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerTable,
   registerRelease,
   registerFeatures,
+  registerTrain,
+  registerModels,
   registerTopics,
   registerVerify,
 ];

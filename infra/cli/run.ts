@@ -1,11 +1,14 @@
+import type { Lake } from '../../lakehouse/lake.ts';
+import type { GridReport } from '../../transforms/grid/runGrid.ts';
 import { loadProject } from '../../transforms/project.ts';
 import { isComplete, type ModelReport, type RunReport } from '../../transforms/report.ts';
 import { planRun, runModels } from '../../transforms/run.ts';
 import { paymentContent } from '../content.ts';
-import { loadConfig } from '../core/config.ts';
+import { type Config, loadConfig } from '../core/config.ts';
 import { armCrashPoint } from '../core/crashPoint.ts';
 import { createLogger } from '../core/logger.ts';
 import { alignColumns } from '../core/text.ts';
+import { openGrid } from '../grid.ts';
 import { openLake } from '../lake.ts';
 import { openTransforms } from '../transforms.ts';
 import type { RegisterCommand } from './main.ts';
@@ -32,7 +35,7 @@ export const registerRun: RegisterCommand = (program) => {
       'after',
       `
 Examples:
-  tidemark run                          all models that have something new
+  tidemark run                          all models that have something new, and gold features when a grid point is due
   tidemark run silver.transactions+     this model and everything that reads it
   tidemark run --plan`,
     )
@@ -51,9 +54,39 @@ async function runAction(select: string[], options: RunOptions): Promise<void> {
     return;
   }
   const deps = await openTransforms(lake, paymentContent, log);
-  const report = await runModels(deps, { select, onModel: (model) => console.error(progressLine(model)) });
-  printReport(report, options);
+  const onTable = (model: ModelReport) => console.error(progressLine(model));
+  const report = await runModels(deps, { select, onModel: onTable });
+  const grid = await stepGrid({ lake, config, select, onTable });
+  printReport(withGrid(report, grid), options);
+  if (grid?.outcome === 'not closed')
+    console.error(
+      'no gold features yet: nothing has landed, or Kafka does not answer, so no grid point is closed',
+    );
   if (!isComplete(report)) process.exitCode = 1;
+}
+
+/** How long a run by hand waits for landing before it closes a grid point; jobs wait longer. */
+const MAX_WAIT_MS = 10_000;
+
+/** Gold features follow the clock, not the models: with all models they are brought up to the grid point that is due. */
+async function stepGrid(work: {
+  readonly lake: Lake;
+  readonly config: Config;
+  readonly select: readonly string[];
+  readonly onTable: (report: ModelReport) => void;
+}): Promise<GridReport | undefined> {
+  const { lake, config, select, onTable } = work;
+  if (select.length > 0) return undefined;
+  const grid = { ...config.grid, waitMs: Math.min(config.grid.waitMs, MAX_WAIT_MS) };
+  const step = await openGrid(lake, paymentContent, { ...config, grid });
+  return await step({ onTable });
+}
+
+function withGrid(report: RunReport, grid: GridReport | undefined): RunReport {
+  if (grid === undefined) return report;
+  const { outcome, release } = grid.outcome === 'published' ? { ...grid, outcome: grid.outcome } : report;
+  const models = [...report.summary.models, ...grid.tables];
+  return { ...report, outcome, release: release ?? null, summary: { ...report.summary, models } };
 }
 
 function printPlan(models: readonly ModelReport[], options: RunOptions): void {

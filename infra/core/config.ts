@@ -35,6 +35,14 @@ const schema = z.object({
   TIDEMARK_FLUSH_ROWS: z.coerce.number().int().positive().default(100_000),
   TIDEMARK_SCHEDULE: duration('60s'),
   TIDEMARK_COMPACTION_SCHEDULE: duration('10m'),
+  TIDEMARK_TRAIN_SCHEDULE: duration('24h'),
+
+  TIDEMARK_GRID: duration('1h'),
+  TIDEMARK_GRID_DELAY: duration('5m'),
+  TIDEMARK_GRID_WAIT: duration('4m'),
+  TIDEMARK_GRID_KEEP: duration('3d'),
+  TIDEMARK_GRID_GRACE: duration('15m'),
+  TIDEMARK_GOLD_MAX_AGE: duration('6h'),
 
   TIDEMARK_DUCKDB_MEMORY: size('512MiB'),
   TIDEMARK_DUCKDB_THREADS: z.coerce.number().int().positive().default(1),
@@ -97,7 +105,12 @@ export function loadConfig(env: NodeJS.ProcessEnv) {
       maxBytes: e.TIDEMARK_FLUSH_SIZE,
       maxRows: e.TIDEMARK_FLUSH_ROWS,
     },
-    schedule: { transformsMs: e.TIDEMARK_SCHEDULE, compactionMs: e.TIDEMARK_COMPACTION_SCHEDULE },
+    schedule: {
+      transformsMs: e.TIDEMARK_SCHEDULE,
+      compactionMs: e.TIDEMARK_COMPACTION_SCHEDULE,
+      trainingMs: e.TIDEMARK_TRAIN_SCHEDULE,
+    },
+    grid: gridOf(e),
     duckdb: { memoryBytes: e.TIDEMARK_DUCKDB_MEMORY, threads: e.TIDEMARK_DUCKDB_THREADS },
   });
 }
@@ -113,6 +126,22 @@ export function parseDuration(text: string): number | undefined {
 }
 
 // === Helpers ===
+
+function gridOf(e: z.infer<typeof schema>) {
+  return {
+    /** How far apart the points are at which gold features are closed; also the length of tiles. */
+    gridMs: e.TIDEMARK_GRID,
+    /** A grid point is closed this much later, and landing is waited for at most `waitMs`. */
+    delayMs: e.TIDEMARK_GRID_DELAY,
+    waitMs: e.TIDEMARK_GRID_WAIT,
+    /** How much of the past marts hold, at least. */
+    keepMs: e.TIDEMARK_GRID_KEEP,
+    /** An event is served by the newest grid point that is at least this much older. */
+    graceMs: e.TIDEMARK_GRID_GRACE,
+    /** Gold values older than this are missing. */
+    goldMaxAgeMs: e.TIDEMARK_GOLD_MAX_AGE,
+  };
+}
 
 function duration(fallback: string) {
   return z

@@ -1,3 +1,5 @@
+import { DECISION_ERRORS } from './errorCatalogDecisions.ts';
+import { GRID_ERRORS } from './errorCatalogGrid.ts';
 import { INGESTION_ERRORS } from './errorCatalogIngestion.ts';
 import { SCORING_ERRORS } from './errorCatalogScoring.ts';
 import { type ErrorDefinition, type ErrorDetails, TidemarkError } from './errors.ts';
@@ -340,6 +342,8 @@ const CATALOG = {
   },
   ...INGESTION_ERRORS,
   ...SCORING_ERRORS,
+  ...DECISION_ERRORS,
+  ...GRID_ERRORS,
 } as const satisfies Record<string, ErrorDefinition>;
 
 export type ErrorCode = keyof typeof CATALOG;

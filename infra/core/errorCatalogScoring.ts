@@ -2,17 +2,62 @@ import type { ErrorDefinition } from './errors.ts';
 
 /** The part of the error catalogue that belongs to scoring and training; see `errorCatalog.ts`. */
 export const SCORING_ERRORS = {
+  MODEL_CORRUPT: {
+    domain: 'external',
+    retry: 'never',
+    message: 'the model {version} is damaged: {detail}',
+    remedy:
+      'promote another version (tidemark models list), or train again; files of models are never changed',
+  },
+  MODEL_GATES_FAILED: {
+    domain: 'user',
+    retry: 'never',
+    message: 'the model {version} did not pass its gates: {failed}',
+    remedy: 'train again; G2 and G5 alone may be overruled by a person: --force --reason "…"',
+  },
   MODEL_JSON_UNSUPPORTED: {
     domain: 'internal',
     retry: 'never',
     message: 'the XGBoost model cannot be written as ONNX: {detail}',
     remedy: 'train with the booster gbtree, the objective multi:softprob and no categorical features',
   },
+  MODEL_LOG_CORRUPT: {
+    domain: 'external',
+    retry: 'never',
+    message: 'the log of model aliases cannot be read at {key}: {detail}',
+    remedy:
+      'restore the object from a copy of the store; what decided went on with the last model it had read',
+  },
+  MODEL_MISSING: {
+    domain: 'user',
+    retry: 'never',
+    message: 'there is no model {version}',
+    remedy: 'list the versions: tidemark models list',
+  },
+  MODEL_NONE_BEFORE: {
+    domain: 'user',
+    retry: 'never',
+    message: 'no other model was champion before',
+    remedy: 'promote a version by its name: tidemark models promote VERSION',
+  },
   MODEL_ONNX_INVALID: {
     domain: 'external',
     retry: 'never',
     message: 'the ONNX model does not load or does not fit: {detail}',
     remedy: 'use another version of the model; its file is damaged or was written by something else',
+  },
+  TRAINING_NO_RELEASE: {
+    domain: 'user',
+    retry: 'never',
+    message: 'there is no release to train on yet',
+    remedy: 'land data and run the transforms: tidemark run',
+  },
+  TRAINING_NOT_READY: {
+    domain: 'user',
+    retry: 'never',
+    message: 'release {release} is not enough to train on as of {until}: {detail}',
+    remedy:
+      'land more history and run the transforms (tidemark run), or train as of another time with --until',
   },
   TRAINING_ROWS_INVALID: {
     domain: 'user',

@@ -1,6 +1,8 @@
 import type { Lake } from '../../lakehouse/lake.ts';
 import { optimizeTable } from '../../lakehouse/optimize.ts';
 import { listTables, openTable } from '../../lakehouse/table.ts';
+import { openRegistry } from '../../scoring/registry.ts';
+import type { GridRunner } from '../../transforms/grid/runGrid.ts';
 import { isComplete } from '../../transforms/report.ts';
 import { runModels } from '../../transforms/run.ts';
 import { runSchedule } from '../../transforms/schedule.ts';
@@ -9,7 +11,9 @@ import { systemClock } from '../core/clock.ts';
 import { armCrashPoint } from '../core/crashPoint.ts';
 import { type ProcessContext, runProcess } from '../core/lifecycle.ts';
 import type { Logger } from '../core/ports.ts';
+import { openGrid } from '../grid.ts';
 import { openLake } from '../lake.ts';
+import { trainingTask } from '../trainingTask.ts';
 import { openTransforms } from '../transforms.ts';
 
 /** Bronze stays readable by place; other tables keep the order in which their files were written. */
@@ -31,13 +35,29 @@ export async function runJobs(content: Content, { config, log, signal }: Process
       );
     },
   };
+  // One for all steps: it remembers the closings that it has read.
+  let runGrid: GridRunner | undefined;
+  const grid = {
+    name: 'grid',
+    // Looking whether a grid point is due costs a listing.
+    everyMs: Math.min(config.grid.gridMs / 2, 30_000),
+    run: async (stop: AbortSignal) => {
+      runGrid ??= await openGrid(lake, content, config);
+      const { outcome, release, closedToMs = null } = await runGrid({ signal: stop });
+      if (outcome === 'published') log.info({ release, closedToMs }, 'grid point published');
+    },
+  };
   const compaction = {
     name: 'compaction',
     everyMs: config.schedule.compactionMs,
     run: (stop: AbortSignal) => compactAll(lake, { log, signal: stop }),
   };
+  const training = trainingTask({ registry: openRegistry(lake), clock: systemClock, log }, config.schedule);
   const postgresUrl = config.postgres.url;
-  await runSchedule({ postgresUrl, tasks: [transforms, compaction], clock: systemClock, log }, { signal });
+  await runSchedule(
+    { postgresUrl, tasks: [transforms, grid, compaction, training], clock: systemClock, log },
+    { signal },
+  );
 }
 
 /** Gathers the small files of every table, one after the other; throws the first failure after the last table. */

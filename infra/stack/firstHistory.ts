@@ -40,7 +40,7 @@ export async function makeHistory({ config, say }: UpDeps, signal: AbortSignal):
   return historyReport.parse(JSON.parse(made)).files;
 }
 
-/** Lands the files, runs the models once and lets the held-back processes go. Can be done again. */
+/** Lands the files, runs the models once, trains on them and lets the held-back processes go. Can be done again. */
 export async function landFirstHistory(
   { config, say }: UpDeps,
   files: readonly HistoryFile[],
@@ -57,6 +57,13 @@ export async function landFirstHistory(
   await Promise.all([lane(), lane()]);
   await runCli(['run'], signal);
   say('silver and gold built from it');
+  const trained = trainingReport.parse(JSON.parse(await runCli(['train', '--json', '--by', 'up'], signal)));
+  const { version } = trained.card;
+  say(
+    trained.promoted
+      ? `model ${version} trained; it passed its gates and decides`
+      : `model ${version} trained; it does not decide: ${trained.reason}`,
+  );
   rmSync(stackPaths(config.homeDir).seedingFile, { force: true });
 }
 
@@ -68,6 +75,13 @@ async function lakeIsEmpty(config: Config): Promise<boolean> {
   for await (const _object of store.list('bronze/')) return false;
   return true;
 }
+
+/** What `train --json` prints, as far as it matters here. */
+const trainingReport = z.object({
+  promoted: z.boolean(),
+  reason: z.string(),
+  card: z.object({ version: z.string() }),
+});
 
 /** What `simulate --history --json` prints, as far as it matters here. */
 const historyReport = z.object({ files: z.array(z.object({ topic: z.string(), path: z.string() })) });

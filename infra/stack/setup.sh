@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing, says so, and does nothing when all is there:
 #   sh infra/stack/setup.sh run    what `make up` needs
-#   sh infra/stack/setup.sh dev    also the tools of development and the library that trains models
+#   sh infra/stack/setup.sh dev    also the tools of development
 #   sh infra/stack/setup.sh test   also the S3 server of the tests
 # Needs npm with any Node from 18 on; everything after that runs on the Node 24 in node_modules.
 set -eu
@@ -52,13 +52,13 @@ install_packages() {
 
 # Downloads go on side by side; a failure of one is the failure of the set-up.
 sh "$here/bring.sh" kafka-jars & jars=$!
-xgboost= s3=
-if [ "$want" != run ]; then sh "$here/bring.sh" xgboost & xgboost=$!; fi
+sh "$here/bring.sh" xgboost & xgboost=$!
+s3=
 if [ "$want" = test ]; then sh "$here/bring.sh" s3 & s3=$!; fi
 failed=
 packages_are_there || install_packages || failed='npm could not install the packages (see above)'
 wait "$jars" || failed=${failed:-'Kafka could not be brought (see above)'}
-if [ -n "$xgboost" ]; then wait "$xgboost" || failed=${failed:-'libxgboost could not be brought (see above)'}; fi
+wait "$xgboost" || failed=${failed:-'libxgboost could not be brought (see above)'}
 if [ -n "$s3" ]; then wait "$s3" || failed=${failed:-'the S3 server could not be brought (see above)'}; fi
 [ -z "$failed" ] || fail "$failed"
 sh "$here/bring.sh" kafka

@@ -15,7 +15,12 @@ export const decisions: Contract = {
     { name: 'decided_at', type: 'timestamp-micros', doc: 'when it was decided' },
     { name: 'decision', type: 'string', doc: 'approve, review or decline' },
     { name: 'risk_tier', type: 'string', doc: 'low, medium, high or critical' },
-    { name: 'reason_code', type: 'string', optional: true, doc: 'why it is a review whatever a model says' },
+    {
+      name: 'reason_code',
+      type: 'string',
+      optional: true,
+      doc: 'why no model decided: BAD_RECORD, TOO_LATE, GOLD_MISSING, NOT_HELD, OUTSIDE_MAX_AGE, STALE, QUEUE_FULL, NO_MODEL, FEATURES_NOT_COMPUTABLE, MODEL_FAILED, MODEL_OUTPUT_INVALID or DEADLINE',
+    },
     {
       name: 'reasons',
       type: { type: 'array', items: 'string' },
@@ -36,7 +41,7 @@ export const decisions: Contract = {
       name: 'statuses',
       type: 'string',
       optional: true,
-      doc: 'a letter for the windows and each gold entity',
+      doc: 'a letter for the windows, then one for each gold entity in order: P PRESENT, N NOT_FOUND, L TOO_LATE, S STALE, O OUTSIDE_MAX_AGE, H NOT_HELD, M GOLD_MISSING',
     },
     { name: 'gold_age_s', type: 'int', optional: true, doc: 'how far gold is behind, seconds; absent at 0' },
     { name: 'shadow', type: 'string', optional: true, doc: 'scores of models that do not decide' },

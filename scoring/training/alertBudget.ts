@@ -33,6 +33,25 @@ export function thresholdForBudget(scores: Float64Array, maxAlerts: number): Ale
   return { threshold: last === undefined ? Number.POSITIVE_INFINITY : (scores[last] ?? Number.NaN), alerts };
 }
 
+/**
+ * The lowest score from which on at least `precision` of the rows are positive, and at least `minRows`
+ * rows are; undefined when there is none. Pure.
+ */
+export function thresholdForPrecision(
+  scores: Float64Array,
+  positives: Uint8Array,
+  { precision, minRows }: { readonly precision: number; readonly minRows: number },
+): number | undefined {
+  const { order, ends } = rankByScore(scores);
+  let [hits, row] = [0, 0];
+  let lowest: number | undefined;
+  for (const end of ends) {
+    for (; row < end; row += 1) hits += positives[order[row] ?? 0] ?? 0;
+    if (end >= minRows && hits >= precision * end) lowest = scores[order[end - 1] ?? 0];
+  }
+  return lowest;
+}
+
 /** Precision and recall of `scores ≥ threshold`, recall of each class with its support. Pure. */
 export function reportAlerts(set: RowSet, scores: Float64Array, threshold: number): AlertReport {
   const [support, found] = [set.classNames.map(() => 0), set.classNames.map(() => 0)];

@@ -36,7 +36,11 @@ export interface Candidate {
   readonly onnx: Uint8Array;
   /** SHA-256 of `onnx`, hexadecimal. */
   readonly onnxHash: string;
+  /** What libxgboost saved, as JSON. */
+  readonly trees: Uint8Array;
   readonly calibration: Calibration;
+  /** Calibrated, by row. */
+  readonly probabilities: { readonly calibration: Float64Array; readonly validation: Float64Array };
   readonly thresholds: readonly BudgetThreshold[];
   readonly validation: ValidationReport;
   readonly rules: RuleList;
@@ -66,7 +70,7 @@ export async function trainCandidate(
 
   const [early, late] = [await scoreRows(calibration), await scoreRows(validation)];
   const fitted = fitCalibration(early, positivesOf(calibration));
-  const probabilities = { early: calibrated(fitted, early), late: calibrated(fitted, late) };
+  const probabilities = { calibration: calibrated(fitted, early), validation: calibrated(fitted, late) };
   const rules = findRules(training);
   const scores = {
     model: late,
@@ -76,13 +80,13 @@ export async function trainCandidate(
   const thresholdOf = (budget: AlertBudget) => thresholdFor(slices, budget, probabilities);
   const measured = {
     onnxHash: sha256(onnx),
-    validation: reportValidation(validation, scores, probabilities.late),
+    validation: reportValidation(validation, scores, probabilities.validation),
     parity: await measureParity(xgboost, { json, model }, validation),
   };
   const alerts = thresholdOf(options.budgets[0]).onValidation;
   const gates = judgeCandidate(xgboost, { slices, options, measured: { ...measured, scores, alerts } });
   const thresholds = options.budgets.map(thresholdOf);
-  return { onnx, calibration: fitted, rules, thresholds, ...measured, gates };
+  return { onnx, trees: json, calibration: fitted, probabilities, rules, thresholds, ...measured, gates };
 }
 
 // === Helpers ===
@@ -95,10 +99,10 @@ function calibrated(calibration: Calibration, scores: Float64Array): Float64Arra
 function thresholdFor(
   { calibration, validation }: Slices,
   { name, alertsPerDay }: AlertBudget,
-  probabilities: { readonly early: Float64Array; readonly late: Float64Array },
+  probabilities: Candidate['probabilities'],
 ): BudgetThreshold {
-  const { threshold } = thresholdForBudget(probabilities.early, budgetOf(calibration, alertsPerDay));
-  return { name, threshold, onValidation: reportAlerts(validation, probabilities.late, threshold) };
+  const { threshold } = thresholdForBudget(probabilities.calibration, budgetOf(calibration, alertsPerDay));
+  return { name, threshold, onValidation: reportAlerts(validation, probabilities.validation, threshold) };
 }
 
 /** All validation rows, and at least as many on the edges of splits as are wanting to the gate's number. */

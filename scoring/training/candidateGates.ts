@@ -15,7 +15,7 @@ import type { Xgboost } from './xgboostLibrary.ts';
 export interface JudgeOptions {
   readonly trees: TreeOptions;
   readonly floors: Floors;
-  /** Nothing that was known later may have been learnt; ms since 1970 UTC. */
+  /** The trees and the baselines may have learnt nothing that was known later; ms since 1970 UTC. */
   readonly cutoffMs: number;
   /** What the rows came from, for G0: release, features. */
   readonly lineage: Readonly<Record<string, string | undefined>>;
@@ -43,7 +43,7 @@ export function judgeCandidate(
   xgboost: Xgboost,
   { slices, options, measured }: { slices: Slices; options: JudgeOptions; measured: Measured },
 ): Gate[] {
-  const { training, calibration, validation } = slices;
+  const { training, validation } = slices;
   const again = onnxOfTrees(parseTreeModel(trainTrees(xgboost, training, options.trees)));
   const { model } = measured.validation;
   return [
@@ -54,7 +54,7 @@ export function judgeCandidate(
     }),
     gateParity(measured.parity),
     gateData({
-      lastKnownAtMs: Math.max(maxOf(training.knownAtMs), maxOf(calibration.knownAtMs)),
+      lastKnownAtMs: maxOf(training.knownAtMs),
       cutoffMs: options.cutoffMs,
       firstValidationMs: minOf(validation.eventTimesMs),
       averagePrecision: model.averagePrecision,

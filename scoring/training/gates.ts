@@ -9,9 +9,12 @@ export interface Check {
   readonly reason: string;
 }
 
+export const GATE_NAMES = ['G0 artefact', 'G1 parity', 'G2 data', 'G3 floor', 'G4 champion'] as const;
+export type GateName = (typeof GATE_NAMES)[number];
+
 /** A gate passes when all of its checks do. */
 export interface Gate {
-  readonly name: 'G0 artefact' | 'G1 parity' | 'G2 data' | 'G3 floor';
+  readonly name: GateName;
   readonly passed: boolean;
   readonly checks: readonly Check[];
 }
@@ -55,6 +58,37 @@ export function gateParity(report: ParityReport): Gate {
       passed: labelDifferences === 0,
       reason: `the most probable class differs in ${labelDifferences} rows (in none)`,
     },
+  ]);
+}
+
+/** What G4 asks of a candidate that would follow a champion. */
+export interface ChampionFacts {
+  readonly champion: string;
+  readonly gain: PairedGain;
+  readonly positives: number;
+  /** Trained like the champion, on the same features: it need only not be worse. */
+  readonly isRefresh: boolean;
+}
+
+/** G4: on the same events better than the champion beyond chance, or a refresh that is not worse. Pure. */
+export function gateChampion({ champion, gain, positives, isRefresh }: ChampionFacts): Gate {
+  const least = isRefresh ? -MAX_REFRESH_LOSS : 0;
+  return gate('G4 champion', [
+    {
+      passed: positives >= MIN_POSITIVES,
+      reason: `${positives} positives to compare on (at least ${MIN_POSITIVES})`,
+    },
+    {
+      passed: gain.lower > least,
+      reason: `AP against the champion ${champion}: ${signed(gain.gain)} [${signed(gain.lower)}, ${signed(gain.upper)}] over ${gain.resamples} resamples of ${gain.entities} entities (the lower bound must be above ${least}${isRefresh ? ', a refresh of the same features' : ''})`,
+    },
+  ]);
+}
+
+/** G4 when the champion cannot be measured on these events. Pure. */
+export function gateIncomparable(champion: string, why: string): Gate {
+  return gate('G4 champion', [
+    { passed: false, reason: `it cannot be compared with the champion ${champion}: ${why}` },
   ]);
 }
 
@@ -109,6 +143,11 @@ export function gateFloor(facts: {
       passed: facts.recallAt1PercentFpr >= floors.recallAt1PercentFpr,
       reason: `recall at 1 % false positives is ${share(facts.recallAt1PercentFpr)} (at least ${floors.recallAt1PercentFpr})`,
     },
+    {
+      // A threshold above all scores would approve everything.
+      passed: facts.alerts.alerts > 0,
+      reason: `${facts.alerts.alerts} alerts at the threshold for the alert budget (some)`,
+    },
     ...Object.entries(floors.perClass).map(([name, floor]) =>
       classAboveFloor(name, floor, floors.minSupport, facts.alerts),
     ),
@@ -120,6 +159,7 @@ export function gateFloor(facts: {
 const MAX_PARITY_DIFFERENCE = 1e-5;
 const MAX_AUC = 0.97;
 const MAX_FEATURE_SHARE = 0.8;
+const [MIN_POSITIVES, MAX_REFRESH_LOSS] = [200, 0.01];
 
 function gate(name: Gate['name'], checks: readonly Check[]): Gate {
   return { name, passed: checks.every(({ passed }) => passed), checks };

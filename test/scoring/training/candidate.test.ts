@@ -98,10 +98,10 @@ test('features without a signal pass no floor', async () => {
 test('what is known after the cutoff stops G2', async () => {
   const slices = slicesOf(ROWS);
   const late = {
-    ...slices.calibration,
-    knownAtMs: slices.calibration.knownAtMs.with(0, OPTIONS.cutoffMs + 1),
+    ...slices.training,
+    knownAtMs: slices.training.knownAtMs.with(0, OPTIONS.cutoffMs + 1),
   };
-  const { gates } = await trainCandidate(xgboost, { ...slices, calibration: late }, OPTIONS);
+  const { gates } = await trainCandidate(xgboost, { ...slices, training: late }, OPTIONS);
   expect(gates.find(({ name }) => name === 'G2 data')?.checks[0]?.passed).toBe(false);
 });
 

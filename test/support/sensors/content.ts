@@ -94,7 +94,15 @@ const SENSOR_SCORING: ScoringContent = {
     calibrationMs: 6 * HOUR_MS,
     validationMs: 6 * HOUR_MS,
     warmUpMs: HOUR_MS,
-    labels: 'silver.icings',
+    maxRows: 10_000,
+    labels: {
+      table: 'silver.icings',
+      knownAt: 'known_at',
+      view: 'silver.newest_icings',
+      event: 'reading_uid',
+      className: "case when was_icy then 'icing' else 'steady' end",
+    },
+    floors: { recallAt1PercentFpr: 0.1, perClass: {}, minSupport: 30 },
   },
 };
 
