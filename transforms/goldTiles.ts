@@ -52,11 +52,6 @@ from (${parts.map((name) => `select * from ${name}`).join(' union all by name ')
 group by entity_id, hour_ms, visible_from_ms`;
 }
 
-/** 63 bits that stand for a text. */
-function textHashSql(text: string): string {
-  return `cast(md5_number_lower(${text}) >> 1 as bigint)`;
-}
-
 // === Helpers ===
 
 function relationOf(relations: Readonly<Record<string, string>>, { source }: ResolvedSource): string {
@@ -130,4 +125,9 @@ function mergedOnce({ column, kind }: GoldPartial): string {
     default:
       return value;
   }
+}
+
+/** 63 bits that stand for a text. */
+function textHashSql(text: string): string {
+  return `cast(md5_number_lower(${text}) >> 1 as bigint)`;
 }
