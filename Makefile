@@ -54,3 +54,4 @@ bench: ## measure landing and refresh on this machine
 	@sh infra/stack/setup.sh dev
 	@node --disable-warning=TimeoutNegativeWarning test/bench/landing.ts
 	@node --disable-warning=TimeoutNegativeWarning test/bench/goldRefresh.ts
+	@node test/bench/training.ts

@@ -4,6 +4,7 @@ import type { Snapshot } from '../lakehouse/snapshot.ts';
 import { type LakeTable, openTable } from '../lakehouse/table.ts';
 import { gridAppId } from '../transforms/grid/martTable.ts';
 import { DEFINITION, progressAppId } from '../transforms/progress.ts';
+import { checkClosings } from './gridClosings.ts';
 import type { ViolationSink } from './violations.ts';
 
 /**
@@ -18,12 +19,13 @@ export interface ReleasesChecked {
   readonly newest: number | undefined;
 }
 
-/** Checks the releases after `verified`. */
+/** Checks the closings of the grid, and the releases after `verified`. */
 export async function checkReleases(
   lake: Lake,
   verified: number,
   violations: ViolationSink,
 ): Promise<ReleasesChecked> {
+  await checkClosings(lake, violations);
   const newest = await newestRelease(lake.store);
   if (newest === undefined) return { checked: 0, newest: undefined };
   const tables = tableOpener(lake);

@@ -21,6 +21,7 @@ export const VIOLATION_CODES = {
   DECISIONS_UNKNOWN: 'there are decisions about what is no record, or was not to be decided',
   DECISIONS_MISPLACED: 'a decision is not in the partition of its record, or names none',
   DECISIONS_POSITION: 'the position noted for the scorer is not that of the decisions',
+  CLOSINGS_BROKEN: 'grid points show what cannot be: a gap, a step back, or what has not landed',
   KEYS_DUPLICATED: 'a key that identifies a row is there more than once',
   RELEASE_NOT_CLOSED:
     'a released table was computed from another version of its source than the released one',

@@ -81,7 +81,7 @@ function bestOf(probabilities: Float32Array, from: number, to: number): number {
   let [sum, best] = [0, from];
   for (let i = from; i < to; i += 1) {
     const p = probabilities[i] as number;
-    if (!(p >= 0 && p <= 1 + ROUNDING)) return -1;
+    if (!(p >= 0)) return -1;
     sum += p;
     if (p > (probabilities[best] as number)) best = i;
   }

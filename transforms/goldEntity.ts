@@ -45,6 +45,8 @@ export interface GoldFeature {
   /** Column of the mart: a DOUBLE. Of ages it is a time in ms, from which the age follows at the event. */
   readonly column: string;
   readonly isAge: boolean;
+  /** The value where its windows are empty: 0 of counts and sums, else NaN. */
+  readonly nothing: number;
   readonly hash: string;
 }
 
@@ -219,6 +221,7 @@ function featureOf(
   const { name, aggregation, of, window } = entry;
   const windowMs = parseDuration(window) ?? 0;
   const isAge = aggregation === 'seconds_since' || aggregation === 'seconds_since_first';
+  const nothing = ['count', 'sum', 'distinct', 'labels'].includes(aggregation) ? 0 : Number.NaN;
   const labels = aggregation === 'labels' ? parts.content.labels : undefined;
   const { gridMs, graceMs } = parts.settings;
   const definition = { aggregation, of, windowMs, gridMs, graceMs };
@@ -228,7 +231,7 @@ function featureOf(
     definition,
     ...standsOn(parts, feeds, { id: entity.input, stands, labels }),
   });
-  return { entry, windowMs, column: isAge ? `${name}_from_ms` : name, isAge, hash };
+  return { entry, windowMs, column: isAge ? `${name}_from_ms` : name, isAge, nothing, hash };
 }
 
 /** Everything in content and contracts that values of these inputs and labels follow from. */

@@ -24,7 +24,7 @@ export type MartPoints =
 
 /**
  * Rows of an entity's mart in the columns of `entity.martFields`, from a relation of its tiles: all that are visible at
- * `toMs`; more do no harm, nor do those that no window reaches. The newest row at or before a point has the values at that point. Pure; no I/O.
+ * `toMs`; more do no harm, nor do those that no window reaches. `each` takes memory for every row that it gives: a day or so at a time. The newest row at or before a point has the values at that point. Pure; no I/O.
  */
 export function martSql(entity: GoldEntity, tiles: string, points: MartPoints): string {
   const steps = [`tiles as (\n${tilesFrom(tiles)}\n)`];
@@ -135,7 +135,7 @@ function mergeSql({ column, kind }: GoldPartial): string {
       return `sum(${c})`;
     case 'sum':
     case 'squares':
-      return `sum(cast(${c} as hugeint))`;
+      return `sum(${c})`;
     case 'min':
     case 'first':
       return `min(${c})`;

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { classifyError } from '../core/errors.ts';
 import { registerClean } from './clean.ts';
 import { registerDown } from './down.ts';
+import { registerExplain } from './explain.ts';
 import { registerFeatures } from './features.ts';
 import { registerLand } from './land.ts';
 import { registerLogs } from './logs.ts';
@@ -35,6 +36,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerTable,
   registerRelease,
   registerFeatures,
+  registerExplain,
   registerTrain,
   registerModels,
   registerTopics,

@@ -7,6 +7,7 @@ import { engineFiles, projectRoot } from '../support/sourceFiles.ts';
 
 /** Words of the contracts that are also words of the engine's own trade. */
 const SHARED_WORDS = new Set([
+  'event_id',
   'timestamp',
   'key',
   'decisions',
@@ -44,7 +45,9 @@ function patternOf(words: readonly string[]): RegExp {
 }
 
 function identifiersOfContracts(): string[] {
-  const words = paymentContent.contracts.flatMap((contract) => [
+  // Decisions are what the engine itself writes, about any content.
+  const given = paymentContent.contracts.filter(({ answers }) => answers === undefined);
+  const words = given.flatMap((contract) => [
     contract.topic,
     contract.table,
     ...contract.fields.flatMap(namesOf),

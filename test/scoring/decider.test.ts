@@ -107,25 +107,32 @@ describe('a batch', () => {
 
 describe('models', () => {
   test('are swapped between two batches; the old one is free when its batch has ended', async () => {
+    const gate = Promise.withResolvers<void>();
+    const slow = {
+      ...(model as LoadedModel),
+      predict: async (values: Float32Array) => {
+        await gate.promise;
+        return await (model as LoadedModel).predict(values);
+      },
+    };
     const { decider, counters } = openDecider();
-    await decider.use({ champion: model });
+    await decider.use({ champion: slow });
     const lane = openLane();
     const [first, second, third] = itemsOf(lane, amounts(10, 10, 10)) as [DecideItem, DecideItem, DecideItem];
-    const running = decider.decide([first, second]);
-    let isFree = false;
-    const freed = decider.use({ champion: other }).then(() => {
-      isFree = true;
+    const events: string[] = [];
+    const running = decider.decide([first, second]).then((decided) => {
+      events.push('decided');
+      return decided;
     });
-    expect(isFree).toBe(false);
-    const before = await running;
+    const freed = decider.use({ champion: other }).then(() => events.push('free'));
+    await new Promise(setImmediate);
+    gate.resolve();
     await freed;
-    const after = await decider.decide([third]);
-    expect([...before, ...after].map(({ model_version }) => model_version)).toEqual([
-      model?.card.version,
-      model?.card.version,
-      'other',
-    ]);
-    expect(after[0]?.decision).toBe('review');
+    expect(events).toEqual(['decided', 'free']);
+    const decided = [...(await running), ...(await decider.decide([third]))];
+    const { version } = (model as LoadedModel).card;
+    expect(decided.map(({ model_version }) => model_version)).toEqual([version, version, 'other']);
+    expect(decided[2]?.decision).toBe('review');
     expect(Object.values(counters.unscored).every((count) => count === 0)).toBe(true);
   });
 

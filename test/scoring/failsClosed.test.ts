@@ -72,9 +72,13 @@ const createLaneWith = (gold: GoldView | undefined): Lane =>
 const ofTheFuture = (): Lane => ({ ...openLane(), next: () => 'P?' });
 const SHAPE = { featureCount: BY_AMOUNT.featureCount, classCount: 3 };
 const nan: typeof BY_AMOUNT = { ...BY_AMOUNT, trees: [stump(0, AMOUNT, 3, [Number.NaN, Number.NaN])] };
-const raw = Buffer.from(onnxOfTrees(BY_AMOUNT)).toString('latin1');
-/** Of the length of `Softmax`, with the same attribute: margins come out, beyond 1. */
-const noSoftmax = Buffer.from(raw.replace('Softmax', 'Flatten'), 'latin1');
+/** What comes out without the softmax: the margins as they are. `Flatten` is as long, with the same attribute. */
+const sayingAlways = (...baseMargins: readonly number[]) => {
+  // Each class needs a tree: onnxruntime forgets the base of one without leaves.
+  const trees = baseMargins.map((_, classIndex) => stump(classIndex, 0, 0, [0, 0]));
+  const bytes = Buffer.from(onnxOfTrees({ ...BY_AMOUNT, baseMargins, trees }));
+  return Buffer.from(bytes.toString('latin1').replace('Softmax', 'Flatten'), 'latin1');
+};
 const otherCard = (changes: object): FilesOfModel => {
   const files = amountFiles();
   return { ...files, card: { ...files.card, ...changes } };
@@ -243,7 +247,38 @@ const FAULTS: readonly (readonly [string, ReasonCode, Fault])[] = [
     { models: answering(onnxOfTrees({ ...BY_AMOUNT, featureCount: 2 }), { featureCount: 2, classCount: 3 }) },
   ],
   ['a NaN comes out', 'MODEL_OUTPUT_INVALID', { models: answering(onnxOfTrees(nan), SHAPE) }],
-  ['no probabilities come out', 'MODEL_OUTPUT_INVALID', { models: answering(noSoftmax, SHAPE) }],
+  [
+    'more than 1 in all comes out',
+    'MODEL_OUTPUT_INVALID',
+    { models: answering(sayingAlways(0.5, 0.5, 0.5), SHAPE) },
+  ],
+  [
+    'less than 1 in all comes out',
+    'MODEL_OUTPUT_INVALID',
+    { models: answering(sayingAlways(0.9, 0, 0), SHAPE) },
+  ],
+  [
+    'less than nothing comes out',
+    'MODEL_OUTPUT_INVALID',
+    { models: answering(sayingAlways(0.5, 0.6, -0.1), SHAPE) },
+  ],
+  [
+    'more than certainty comes out',
+    'MODEL_OUTPUT_INVALID',
+    { models: answering(sayingAlways(1.5, 0, -0.5), SHAPE) },
+  ],
+  [
+    'a calibration beyond certainty',
+    'MODEL_OUTPUT_INVALID',
+    {
+      models: async () => ({
+        champion: await loadModel(
+          amountFiles({ calibration: { scores: [0, 1], probabilities: [2, 2] } }),
+          sets,
+        ),
+      }),
+    },
+  ],
   [
     'a calibration of nothing',
     'MODEL_OUTPUT_INVALID',
@@ -283,6 +318,12 @@ describe('never an approve', () => {
     expect(decision).toMatchObject({ decision: 'approve', risk_tier: 'low', class: 'regular' });
     expect(decision).not.toHaveProperty('reason_code');
     expect(Object.values(counters.unscored).every((count) => count === 0)).toBe(true);
+  });
+
+  test('who is late already is not asked about: that is how the process catches up', async () => {
+    const { counters } = await decideOne({ item: { receivedAtMs: NOW_MS - 1_001 } });
+    expect(counters.scoredRows).toBe(0);
+    expect((await decideOne({ item: { receivedAtMs: NOW_MS - 1_000 } })).counters.scoredRows).toBe(1);
   });
 
   test('stale gold is scored where the policy says so, and its age is told', async () => {

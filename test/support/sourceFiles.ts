@@ -12,6 +12,7 @@ const CONTENT = [
   'infra/content.ts',
   'transforms/models/',
   'transforms/features/',
+  'scoring/policy/',
 ];
 
 /** Absolute paths of all product sources that are engine, not content. */

@@ -5,7 +5,7 @@ import { newestRelease, type Release } from '../../lakehouse/release.ts';
 import { scan } from '../../lakehouse/scan.ts';
 import type { Snapshot } from '../../lakehouse/snapshot.ts';
 import { openTable } from '../../lakehouse/table.ts';
-import type { GoldEntity, GoldFeature } from '../goldEntity.ts';
+import type { GoldEntity } from '../goldEntity.ts';
 import type { GoldStatus, GoldView } from '../goldView.ts';
 import { DEFINITION } from '../progress.ts';
 import { createHeldRows, type HeldRows } from './heldRows.ts';
@@ -64,12 +64,12 @@ interface Held {
 }
 
 function viewOf(entities: readonly GoldEntity[], held: Held): GoldView {
-  const nothing = entities.map(({ features }) => Float64Array.from(features, ofNothing));
+  const empties = entities.map(({ features }) => Float64Array.from(features, ({ nothing }) => nothing));
   const maxAgeMs = Math.max(...entities.map(({ settings }) => settings.goldMaxAgeMs));
   return {
     // hot path
     read: (entity, id, asOfMs, target) => {
-      const empty = nothing[entity] as Float64Array;
+      const empty = empties[entity] as Float64Array;
       const ageMs = asOfMs - held.closedToMs;
       const atMs = Math.min(asOfMs, held.closedToMs);
       const isOutside = ageMs > maxAgeMs;
@@ -92,11 +92,6 @@ function viewOf(entities: readonly GoldEntity[], held: Held): GoldView {
 function statusOf(isFound: boolean, ageMs: number): GoldStatus {
   if (ageMs > 0) return 'STALE';
   return isFound ? 'PRESENT' : 'NOT_FOUND';
-}
-
-/** The value of an empty window. */
-function ofNothing({ entry: { aggregation } }: GoldFeature): number {
-  return ['count', 'sum', 'distinct', 'labels'].includes(aggregation) ? 0 : Number.NaN;
 }
 
 async function refresh(

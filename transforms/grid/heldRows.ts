@@ -31,6 +31,13 @@ export function createHeldRows(width: number): HeldRows {
   const rows = createRowStore(width);
   const heads = createHeads();
   const empty = new Float64Array(width).fill(EMPTY);
+  let forgottenMs = Number.NEGATIVE_INFINITY;
+  /** An entity that is empty for every look-up to come: as if it were not there. */
+  const isGone = (row: number) => {
+    if (rows.before(row) !== NONE || rows.asOfMs(row) > forgottenMs || !rows.equals(row, empty)) return false;
+    rows.free(row);
+    return true;
+  };
   return {
     read: (id, asOfMs, target) => {
       key.of(id);
@@ -40,7 +47,7 @@ export function createHeldRows(width: number): HeldRows {
     },
     put: (id, asOfMs, given) => {
       const values = given ?? empty;
-      heads.makeRoom();
+      heads.makeRoom(isGone);
       key.of(id);
       const slot = heads.find(key.high, key.low);
       const newest = heads.get(slot);
@@ -49,6 +56,7 @@ export function createHeldRows(width: number): HeldRows {
         heads.set(slot, key, rows.add({ asOfMs, before: newest, values }));
     },
     forgetBefore: (asOfMs) => {
+      forgottenMs = asOfMs;
       for (let slot = 0; slot < heads.size; slot += 1) {
         let row = heads.get(slot);
         while (row !== NONE && rows.asOfMs(row) > asOfMs) row = rows.before(row);
@@ -99,14 +107,18 @@ function createHeads() {
       table.low[slot] = key.low;
       table.row[slot] = row;
     },
-    makeRoom: () => {
+    /** Doubles when half full, unless that many are gone. */
+    makeRoom: (isGone: (row: number) => boolean) => {
       if (used * 2 <= table.mask) return;
       const old = table;
-      table = tableOf((old.mask + 1) * 2);
+      const kept = [...old.row.keys()].filter(
+        (slot) => old.row[slot] !== NONE && !isGone(old.row[slot] as number),
+      );
+      table = tableOf(kept.length * 4 > old.mask ? (old.mask + 1) * 2 : old.mask + 1);
       used = 0;
-      for (let slot = 0; slot <= old.mask; slot += 1) {
+      for (const slot of kept) {
         const key = { high: old.high[slot] as number, low: old.low[slot] as number };
-        if (old.row[slot] !== NONE) heads.set(heads.find(key.high, key.low), key, old.row[slot] as number);
+        heads.set(heads.find(key.high, key.low), key, old.row[slot] as number);
       }
     },
     get size() {
@@ -162,6 +174,9 @@ function createRowStore(width: number) {
       chunkOf(row).before[row & (CHUNK_ROWS - 1)] = made.before;
       store.set(row, made.values);
       return row;
+    },
+    free: (row: number) => {
+      free.push(row);
     },
     /** The row has no row before it any more. */
     cutBefore: (row: number) => {

@@ -49,17 +49,21 @@ const TRIES = 16;
 export function createGridRunner(deps: GridDeps): GridRunner {
   const { lake } = deps;
   const readClosings = createClosingReader(lake.store);
+  let last: GridReport = NOTHING;
   return async ({ signal, onTable } = {}) => {
     if (deps.entities.length === 0) return NOTHING;
     const [run, startedMs] = [randomUUID(), lake.clock.nowMs()];
     for (let attempt = 0; attempt < TRIES; attempt += 1) {
       const closing = await closeGrid(deps, signal);
       if (closing === undefined) return NOTHING;
+      // Nothing moves between two grid points: what this runner has published needs no second look.
+      if (closing.atMs === last.closedToMs) return { ...last, outcome: 'unchanged', tables: [] };
       const steps = await bringTables(deps, { closings: await readClosings(closing.atMs), signal, onTable });
       if (steps !== undefined) {
         const closedToMs = closing.atMs;
         const released = await releaseGrid(lake, { run, startedMs, closedToMs, steps });
-        return { ...released, closedToMs, tables: steps.map((step) => gridReport(step, closedToMs)) };
+        last = { ...released, closedToMs, tables: steps.map((step) => gridReport(step, closedToMs)) };
+        return last;
       }
       lake.log.info({ run, attempt }, 'another runner of the grid was faster; looking again');
       await lake.clock.sleep(jitteredBackoff(Math.min(attempt, 5)), signal);

@@ -5,7 +5,7 @@ import { scan } from '../../lakehouse/scan.ts';
 import type { Snapshot } from '../../lakehouse/snapshot.ts';
 import { openTable } from '../../lakehouse/table.ts';
 import type { GoldEntity } from '../goldEntity.ts';
-import { entityIdSql } from '../goldLabels.ts';
+import { entityIdSql, type LabelHistory } from '../goldLabels.ts';
 import { tilesSql } from '../goldTiles.ts';
 import type { Closing } from './closings.ts';
 import {
@@ -46,8 +46,7 @@ export async function bringTiles(lake: Lake, request: TilesRequest): Promise<Gri
   if (target.doneMs !== undefined && target.doneMs >= toMs) return unchangedStep(target);
   await using work = await openWork(lake, request);
   const fresh = await work.relations(target.doneMs);
-  const hasLabels = entity.labels !== undefined;
-  const history = hasLabels ? await historyOf(work, entity, target.doneMs) : undefined;
+  const history = await historyOf(work, entity, { fresh, doneMs: target.doneMs });
   const inputs = { rows: fresh, ...(history === undefined ? {} : { history }) };
   await work.session.run(`create temp table made as ${tilesSql(entity, inputs)}`);
   await checkRows(work.session, entity, fresh);
@@ -64,8 +63,12 @@ export async function bringTiles(lake: Lake, request: TilesRequest): Promise<Gri
 
 interface Work extends AsyncDisposable {
   readonly session: SqlSession;
-  /** Rows that became visible after `afterMs`, by bronze table of the entity's feeds and labels. */
-  relations(afterMs: number | undefined): Promise<Readonly<Record<string, string>>>;
+  /** Rows that became visible after `afterMs`, by bronze table: all that feed the entity, or those named. */
+  relations(
+    afterMs: number | undefined,
+    only?: readonly string[],
+    where?: (table: string) => string | undefined,
+  ): Promise<Readonly<Record<string, string>>>;
 }
 
 async function openWork(lake: Lake, { entity, closings, isFile }: TilesRequest): Promise<Work> {
@@ -83,11 +86,13 @@ async function openWork(lake: Lake, { entity, closings, isFile }: TilesRequest):
   const owned = stack.move();
   return {
     session,
-    relations: async (afterMs) => {
+    relations: async (afterMs, only = tables, where = () => undefined) => {
       const made: Record<string, string> = {};
       for (const [name, snapshot] of bronze) {
+        if (!only.includes(name)) continue;
         const ranges = visibleRanges(closings, name, { afterMs, isFile });
-        made[name] = owned.use(await openVisibleRows(lake, snapshot, { ranges, first })).sql;
+        const visible = { ranges, first, where: where(name) };
+        made[name] = owned.use(await openVisibleRows(lake, snapshot, visible)).sql;
       }
       return made;
     },
@@ -95,12 +100,32 @@ async function openWork(lake: Lake, { entity, closings, isFile }: TilesRequest):
   };
 }
 
-/** An event and its label may become visible in either order, so both are looked up in all that is visible. */
-async function historyOf(work: Work, { labels }: GoldEntity, doneMs: number | undefined) {
-  const events = await work.relations(undefined);
-  const relation = labels === undefined ? undefined : events[labels.table];
-  if (relation === undefined) return undefined;
-  return { labels: relation, events, ...(doneMs === undefined ? {} : { fromMs: doneMs }) };
+/**
+ * What labels are counted from. An event and its label may become visible in either order, and a correction
+ * comes at any time: of events with something new all is read again, however old it is.
+ */
+async function historyOf(
+  work: Work,
+  { labels, feeds }: GoldEntity,
+  since: { readonly fresh: Readonly<Record<string, string>>; readonly doneMs: number | undefined },
+): Promise<LabelHistory | undefined> {
+  if (labels === undefined) return undefined;
+  const { fresh, doneMs } = since;
+  const idOf: Record<string, string> = { [labels.table]: sqlName(labels.event) };
+  for (const { source } of feeds) idOf[source.table] = sqlName(source.eventId ?? '');
+  if (doneMs !== undefined) {
+    const all = await work.relations(undefined, [labels.table]);
+    const touched = feeds.map(({ source: { table } }) => {
+      const labelled = `select ${sqlName(labels.event)} from ${all[labels.table]}`;
+      return `select ${idOf[table]} as id from ${fresh[table]} where ${idOf[table]} in (${labelled})`;
+    });
+    touched.push(`select ${sqlName(labels.event)} as id from ${fresh[labels.table]}`);
+    await work.session.run(`create temp table touched as ${touched.join(' union ')}`);
+  }
+  const where = (table: string) =>
+    doneMs === undefined ? undefined : `${idOf[table]} in (select id from touched)`;
+  const events = await work.relations(undefined, Object.keys(idOf), where);
+  return { labels: events[labels.table] ?? '', events, ...(doneMs === undefined ? {} : { fromMs: doneMs }) };
 }
 
 /** Audit before the commit: at each grid point tiles count exactly the good rows that became visible there. */
@@ -128,7 +153,7 @@ async function checkRows(
   });
 }
 
-/** A new partial leaves the old ones as they were; where a definition means something else they differ. */
+/** A new partial leaves the old ones as they were; where a definition was changed they differ. */
 async function noteDifferences(lake: Lake, session: SqlSession, { base, spec }: GridTarget): Promise<void> {
   if (base.files.size === 0) return;
   const kept = base.schema.filter(({ name, type }) =>

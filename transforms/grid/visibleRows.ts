@@ -57,11 +57,17 @@ export function firstClosing(closings: readonly Closing[]): Closing | undefined 
 export async function openVisibleRows(
   lake: Lake,
   bronze: Snapshot,
-  visible: { readonly ranges: readonly VisibleRange[]; readonly first: Closing },
+  visible: {
+    readonly ranges: readonly VisibleRange[];
+    readonly first: Closing;
+    /** SQL of a condition over the table's columns: only these rows. */
+    readonly where?: string | undefined;
+  },
 ): Promise<Scan> {
-  const { ranges, first } = visible;
+  const { ranges, first, where } = visible;
   const opened = await scan(lake, bronze, { files: filesOf(bronze, ranges) });
-  return { ...opened, sql: visibleSql(opened.sql, ranges, first) };
+  const rows = where === undefined ? opened.sql : `(select * from ${opened.sql} where ${where})`;
+  return { ...opened, sql: visibleSql(rows, ranges, first) };
 }
 
 // === Helpers ===

@@ -19,7 +19,7 @@ import { runAll } from '../../transforms/payments.ts';
 
 export const END_MS = Date.UTC(2026, 2, 31);
 
-export const historyConfig = loadConfig({ TIDEMARK_KAFKA: '127.0.0.1:9' });
+const historyConfig = loadConfig({ TIDEMARK_KAFKA: '127.0.0.1:9' });
 
 export interface HistoryWorld {
   readonly actors: number;

@@ -13,7 +13,7 @@ export function sensorContent(topic: string): Content {
   return { contracts: [readings(topic)], transformsDir, features: SENSOR_FEATURES, scoring: SENSOR_SCORING };
 }
 
-/** One feature of each kind: tenths of a degree are whole, so that their mean is exact. */
+/** Features of each kind: tenths of a degree are whole, so that their mean is exact. */
 const SENSOR_FEATURES: FeatureContent = {
   sources: [
     {
@@ -23,9 +23,11 @@ const SENSOR_FEATURES: FeatureContent = {
       inputs: {
         tenths: { kind: 'whole', field: 'celsius', scale: 1 },
         is_calibrated: { kind: 'number', field: 'calibrated' },
+        room: { kind: 'text', field: 'room' },
       },
     },
   ],
+  entities: [{ name: 'probe' }, { name: 'room', input: 'room' }],
   entries: [
     {
       name: 'is_frost',
@@ -44,6 +46,26 @@ const SENSOR_FEATURES: FeatureContent = {
       window: '10m',
       where: 'is_calibrated = 1',
       description: 'mean of calibrated readings, tenths of a degree',
+    },
+    {
+      name: 'coldest_2h',
+      number: 'S4',
+      kind: 'gold',
+      entity: 'probe',
+      aggregation: 'min',
+      of: 'tenths',
+      window: '2h',
+      description: 'coldest reading of the probe, tenths of a degree',
+    },
+    {
+      name: 'probes_2h',
+      number: 'S5',
+      kind: 'gold',
+      entity: 'room',
+      aggregation: 'distinct',
+      of: 'key',
+      window: '2h',
+      description: 'probes in the room',
     },
     {
       name: 'jump',
@@ -94,6 +116,7 @@ function readings(topic: string): Contract {
       { name: 'sensor', type: 'string', doc: 'what measured' },
       { name: 'measured', type: 'timestamp-micros', doc: 'when' },
       { name: 'celsius', type: 'double', optional: true, doc: 'temperature; absent when the probe failed' },
+      { name: 'room', type: 'string', optional: true, doc: 'where the probe hangs, when known' },
       { name: 'calibrated', type: 'boolean', doc: 'whether the probe was calibrated' },
     ],
     key: 'sensor',

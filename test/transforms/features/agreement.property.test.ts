@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { paymentContent } from '../../../infra/content.ts';
 import { openFeatures } from '../../../infra/features.ts';
 import { compileDecoder } from '../../../ingestion/decoder.ts';
@@ -14,49 +14,57 @@ import { differences, placeOf, someRestarts, streamVectors, type Vector } from '
 
 /** `TIDEMARK_FEATURE_SEEDS=200` is the large run: 500 events a seed. */
 const LARGE = process.env['TIDEMARK_FEATURE_SEEDS'];
-const SEEDS = Number(LARGE ?? 12);
+const SEEDS = Number(LARGE ?? 8);
 const EVENTS = LARGE === undefined ? 250 : 500;
 /** A small ring is full all the time; the shipped one has a test of its own. */
 const SMALL_RING = { ...FEATURE_SETTINGS, ringRecords: 24 };
 const TIMEOUT_MS = LARGE === undefined ? 30_000 : 3_600_000;
 const CONTRACTS = paymentContent.contracts;
 
-let worlds: readonly World[];
-let landed: LandedRows;
-let tiles: Readonly<Record<string, string>>;
-let view: GoldView;
+const BATCHES = Array.from({ length: Math.ceil(SEEDS / 12) }, (_, batch) => batch * 12);
 
-beforeAll(async () => {
-  worlds = Array.from({ length: SEEDS }, (_, seed) => randomWorld(seed, EVENTS));
-  landed = await openWorlds(CONTRACTS, worlds);
-  const entities = goldEntitiesOf(await openFeatures(paymentContent, SMALL_RING));
-  tiles = await landed.buildTiles(entities);
-  view = await landed.viewMarts(entities, tiles, [{ at: 'each', fromMs: 0, toMs: landed.endMs }]);
-}, TIMEOUT_MS);
-afterAll(() => landed[Symbol.asyncDispose]());
+describe.each(BATCHES)('twelve seeds from %i on', (firstSeed) => {
+  const seeds = Array.from({ length: Math.min(12, SEEDS - firstSeed) }, (_, i) => firstSeed + i);
+  let worlds: readonly (readonly [number, World])[];
+  let landed: LandedRows;
+  let tiles: Readonly<Record<string, string>>;
+  let view: GoldView;
 
-test.each(DOMAINS)(
-  '%s: stream, restarted stream, back-fill and oracle agree in every bit',
-  async (domain) => {
-    const { set } = await featuresOf(domain, SMALL_RING);
-    const backfilled = await landed.vectors(set, { tiles });
-    expect(backfilled.size).toBe(SEEDS * EVENTS);
-    for (const [seed, world] of worlds.entries()) {
-      const records = world.streams[domain];
-      const wanted = wantedOf(world, domain, SMALL_RING);
-      const stream = streamVectors(set, records, { view });
-      const restartAt = someRestarts(randomOf(-seed - 2));
-      const restarted = streamVectors(set, records, { view, restartAt });
-      const fromSql = records.map((record) => backfilled.get(placeOf(record)));
-      const none = { count: 0, first: undefined };
-      expect({ seed, ...differences(set, stream, wanted) }).toEqual({ seed, ...none });
-      expect({ seed, ...differences(set, fromSql, wanted) }).toEqual({ seed, ...none });
-      expect(bitsOf(restarted)).toEqual(bitsOf(stream));
-      expect(bitsOf(fromSql as Vector[])).toEqual(bitsOf(stream));
-    }
-  },
-  TIMEOUT_MS,
-);
+  beforeAll(async () => {
+    worlds = seeds.map((seed) => [seed, randomWorld(seed, EVENTS)]);
+    landed = await openWorlds(
+      CONTRACTS,
+      worlds.map(([, world]) => world),
+    );
+    const entities = goldEntitiesOf(await openFeatures(paymentContent, SMALL_RING));
+    tiles = await landed.buildTiles(entities);
+    view = await landed.viewMarts(entities, tiles, [{ at: 'each', fromMs: 0, toMs: landed.endMs }]);
+  }, TIMEOUT_MS);
+  afterAll(() => landed[Symbol.asyncDispose]());
+
+  test.each(DOMAINS)(
+    '%s: stream, restarted stream, back-fill and oracle agree in every bit',
+    async (domain) => {
+      const { set } = await featuresOf(domain, SMALL_RING);
+      const backfilled = await landed.vectors(set, { tiles });
+      expect(backfilled.size).toBe(seeds.length * EVENTS);
+      for (const [seed, world] of worlds) {
+        const records = world.streams[domain];
+        const wanted = wantedOf(world, domain, SMALL_RING);
+        const stream = streamVectors(set, records, { view });
+        const restartAt = someRestarts(randomOf(-seed - 2));
+        const restarted = streamVectors(set, records, { view, restartAt });
+        const fromSql = records.map((record) => backfilled.get(placeOf(record)));
+        const none = { count: 0, first: undefined };
+        expect({ seed, ...differences(set, stream, wanted) }).toEqual({ seed, ...none });
+        expect({ seed, ...differences(set, fromSql, wanted) }).toEqual({ seed, ...none });
+        expect(bitsOf(restarted)).toEqual(bitsOf(stream));
+        expect(bitsOf(fromSql as Vector[])).toEqual(bitsOf(stream));
+      }
+    },
+    TIMEOUT_MS,
+  );
+});
 
 test('the ring that ships: a key with more than twice 1,000 records within a day', async () => {
   const { set } = await featuresOf('fintech', FEATURE_SETTINGS);

@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { paymentContent } from '../../../infra/content.ts';
 import { projectRoot } from '../../support/sourceFiles.ts';
 
@@ -24,7 +26,17 @@ test('the command lists every feature, shows the SQL of one, and names those it 
   });
 });
 
+test('without decisions there is nothing to compare, and a number that is none is refused', async () => {
+  expect(JSON.parse((await run('parity', '--json')).stdout)).toMatchObject({ equal: true, decisions: 0 });
+  expect((await run('parity')).stdout).toBe('nothing was decided yet\n');
+  await expect(run('parity', '--last', '0')).rejects.toMatchObject({ code: 2 });
+});
+
+const home = mkdtempSync(join(tmpdir(), 'tidemark-features-'));
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
 function run(...args: string[]) {
   const main = join(projectRoot, 'infra/cli/main.ts');
-  return promisify(execFile)(process.execPath, [main, 'features', ...args], { cwd: projectRoot });
+  const env = { ...process.env, TIDEMARK_HOME: home };
+  return promisify(execFile)(process.execPath, [main, 'features', ...args], { cwd: projectRoot, env });
 }

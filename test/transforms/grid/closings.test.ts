@@ -2,10 +2,13 @@ import { expect, test } from 'vitest';
 import { labels } from '../../../ingestion/contracts/labels.ts';
 import { txFintech } from '../../../ingestion/contracts/txFintech.ts';
 import { txGaming } from '../../../ingestion/contracts/txGaming.ts';
+import { optimizeTable } from '../../../lakehouse/optimize.ts';
+import { newestRelease } from '../../../lakehouse/release.ts';
 import { scan } from '../../../lakehouse/scan.ts';
 import { openTable } from '../../../lakehouse/table.ts';
 import { closeGrid } from '../../../transforms/grid/closeGrid.ts';
 import { type Closing, createClosingReader, putClosing } from '../../../transforms/grid/closings.ts';
+import { createGridRunner } from '../../../transforms/grid/runGrid.ts';
 import { firstClosing, openVisibleRows, visibleRanges } from '../../../transforms/grid/visibleRows.ts';
 import { openTempLake, type TempLake, testClock } from '../../support/tempLake.ts';
 import { idOf, label, landLive, openTestGrid, purchase, transfer } from './gridWorld.ts';
@@ -110,13 +113,13 @@ test('while Kafka is away nothing is closed; the next closing skips what was mis
 });
 
 test('files that land before the first closing are visible when they arrived, later ones from the next closing on', async () => {
-  const clock = testClock(NOON + 2_000);
+  const clock = testClock(NOON + 3_000);
   await using lake = await openTempLake(clock);
   const sent = (arrivedAtMs: number) => {
     made += 1;
     return { arrivedAtMs, value: transfer(idOf(made), arrivedAtMs - 100) };
   };
-  const arrivals = [-50_000, -48_001, -48_000, -47_999, 1_900].map((ms) => sent(NOON + ms));
+  const arrivals = [-50_000, -48_001, -48_000, -47_999, 1_900, 2_900].map((ms) => sent(NOON + ms));
   await landLive(lake, txFintech, arrivals, { topicId: FILE });
   const { deps } = await openTestGrid(lake, { logEnds: async () => undefined });
   await closeGrid(deps);
@@ -130,8 +133,25 @@ test('files that land before the first closing are visible when they arrived, la
     [`${FILE}/0/2`]: -50,
     [`${FILE}/0/3`]: -40,
     [`${FILE}/0/4`]: 0,
+    // It had landed when the grid point was closed.
+    [`${FILE}/0/5`]: 0,
     'file:late/0/0': 10,
   });
+});
+
+test('of a file that compaction made of several commits only rows below the closing are visible', async () => {
+  const clock = testClock(NOON + 2_000);
+  await using lake = await openTempLake(clock);
+  await transfers(lake, 0);
+  const { deps } = await openTestGrid(lake);
+  await closeGrid(deps);
+  await transfers(lake, 0);
+  await transfers(lake, 0);
+  clock.nowMsValue += 60_000;
+  const table = await openTable(lake, txFintech.table);
+  const { filesAfter } = await optimizeTable(lake, table!, { minFiles: 2, minAgeMs: 0 });
+  expect(filesAfter).toBe(1);
+  expect(await visibleOf(lake)).toEqual({ 'id-1/0/0': 0 });
 });
 
 test('nothing is closed before anything has landed', async () => {
@@ -235,4 +255,18 @@ test('rows of all tables that feed an entity count, labels when they and their e
     { entity_id: 'phone', hour: 0, visible: 20, n: 0, fraud: 1 },
     { entity_id: 'phone', hour: 10, visible: 20, n: 2, fraud: 0 },
   ]);
+});
+
+test('tiles that would count other rows than bronze has are not committed', async () => {
+  const clock = testClock(NOON + 2_000);
+  await using lake = await openTempLake(clock);
+  await transfers(lake, 0);
+  const { deps } = await openTestGrid(lake);
+  // As if a definition counted only rows with an instrument, which transfers have not.
+  const entities = deps.entities.map((entity) => ({
+    ...entity,
+    partials: entity.partials.map((one) => (one.column === 'n' ? { ...one, of: 'instrument_id' } : one)),
+  }));
+  await expect(createGridRunner({ ...deps, entities })()).rejects.toMatchObject({ code: 'GRID_ROWS_DIFFER' });
+  expect(await newestRelease(lake.store)).toBeUndefined();
 });

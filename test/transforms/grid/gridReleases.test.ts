@@ -99,3 +99,30 @@ test('verify sees a release whose tables are not where it says', async () => {
     'RELEASE_NOT_CLOSED release 3, gold.actor_features: complete up to 2026-03-01T12:00:00.000Z, the release says 2026-03-01T12:00:10.000Z',
   ]);
 });
+
+test('verify sees closings that cannot be', async () => {
+  const clock = testClock(START);
+  await using lake = await openTempLake(clock);
+  for (const scene of SCENES.slice(0, 3)) {
+    clock.nowMsValue = scene.nowMs;
+    await landScene(lake, scene);
+    await (await openTestGrid(lake)).run();
+  }
+  expect(await violationsOf(lake)).toEqual([]);
+  const keys: string[] = [];
+  for await (const { key } of lake.store.list('_closings/0')) keys.push(key);
+  const [, second = '', third = ''] = keys;
+  const now = await lake.store.read(third);
+  const table = 'bronze.tx_fintech';
+  const shown = JSON.parse(Buffer.from(now!).toString());
+  const [partition = ''] = Object.keys(shown.offsets[table]);
+  const rewrite = (key: string, closing: object) => lake.store.put(key, Buffer.from(JSON.stringify(closing)));
+
+  await rewrite(third, { ...shown, offsets: { ...shown.offsets, [table]: { [partition]: 1_000 } } });
+  expect((await violationsOf(lake)).join()).toMatch(/shown up to 1000, landed up to/);
+  await rewrite(third, { ...shown, offsets: {} });
+  expect((await violationsOf(lake)).join()).toMatch(/steps back from \d+ to 0/);
+  await lake.store.put(third, now!);
+  await lake.store.remove(second);
+  expect((await violationsOf(lake)).join()).toMatch(/CLOSINGS_BROKEN _closings: .* is missing or damaged/);
+});
