@@ -1,7 +1,7 @@
 import type { LoadedModel } from './loadedModel.ts';
 
 /**
- * What spoke for fraud in one row of the model's input, most first: `velocity_ratio_24h = 12.4 (+1.31)`, the
+ * What spoke for fraud in one row of the model's input, most first: `<feature> = 12.4 (+1.31)`, the
  * number in parentheses in units of the margin (log odds) of the likeliest fraud against regular. Pure.
  */
 export function reasonsFor(

@@ -32,6 +32,8 @@ export interface TrainingSettings {
   readonly maturityMs: number;
   readonly calibrationMs: number;
   readonly validationMs: number;
+  /** Of the training slice: when there are more rows, the oldest are left out. About 1 kB of memory each. */
+  readonly maxRows: number;
   /** The first part of the history feeds windows only: windows that begin before the history are cut. */
   readonly warmUpMs: number;
   readonly labels: LabelSource;

@@ -1,17 +1,17 @@
-import type { StreamStatus } from './feature.ts';
+import type { Aggregation, StreamStatus } from './feature.ts';
 import { type Expression, operationOf } from './featureExpression.ts';
 import { compileInputs, type FeatureRecord, textNumber } from './featureInputs.ts';
 import { type Evaluate, MAX_FLOAT32 } from './featureOperations.ts';
 import { createRing, isHeld, push, type Ring } from './featureRing.ts';
-import type { FeatureSet, Selection } from './featureSet.ts';
+import type { Feature, FeatureSet } from './featureSet.ts';
 import {
   compileAggregate,
+  compileReach,
   compileSelect,
-  compileSpan,
-  compileTotal,
-  needsTotal,
+  compileSums,
+  createPicked,
   type Picked,
-  type Total,
+  type Sums,
   type WindowRead,
 } from './featureWindow.ts';
 import { createGoldReader, type GoldReading } from './goldStream.ts';
@@ -59,6 +59,7 @@ export function createStreamState(set: FeatureSet, view?: GoldView): StreamState
   const empty = createRing(shape);
   const row = new Float64Array(set.slots.size);
   const first = set.slots.size - set.features.length;
+  const timeSlot = set.inputs.length;
 
   // hot path
   const join = ({ key, arrivedAtMs, eventTimeMs }: FeatureRecord): void => {
@@ -69,14 +70,12 @@ export function createStreamState(set: FeatureSet, view?: GoldView): StreamState
       rings.set(key, ring);
     }
     const at = push(ring, forgettableBefore(set, arrivedAtMs));
-    const { values, capacity } = ring;
-    values[at] = eventTimeMs;
-    for (let i = 0; i < columns.length; i += 1)
-      values[(1 + i) * capacity + at] = (columns[i] as Evaluate)(row);
+    ring.values[at] = eventTimeMs;
+    for (let i = 0; i < columns.length; i += 1) ring.values[at + 1 + i] = (columns[i] as Evaluate)(row);
   };
   // hot path
   const compute = (ring: Ring, isLate: boolean): void => {
-    if (!isLate) for (const select of windows) select(ring, row, row[set.inputs.length] as number);
+    if (!isLate) for (const select of windows) select(ring, row, row[timeSlot] as number);
     for (let i = 0; i < steps.length; i += 1) {
       const { isWindowed, evaluate } = steps[i] as Step;
       row[first + i] = isLate && isWindowed ? Number.NaN : evaluate(row, ring);
@@ -114,6 +113,8 @@ export function createStreamState(set: FeatureSet, view?: GoldView): StreamState
 /** The longest window and 15 minutes for arrivals that step back. */
 const MAX_REACH_MS = 86_400_000 + 15 * 60_000;
 
+const SUMMED: ReadonlySet<Aggregation> = new Set<Aggregation>(['sum', 'mean', 'sd']);
+
 interface Step {
   readonly isWindowed: boolean;
   readonly evaluate: (row: Float64Array, ring: Ring) => number;
@@ -123,56 +124,57 @@ function inFloat32(value: number): number {
   return Math.abs(value) <= MAX_FLOAT32 ? Math.fround(value) : Number.NaN;
 }
 
-/** Selections and totals that are equal are made once an event; columns of the ring are shared. */
+/** Selections that are equal are made once an event; columns of the ring are shared. */
 function compileSteps(set: FeatureSet) {
   const columns: Evaluate[] = [];
-  const windows: WindowRead[] = [];
-  const [columnOnce, pickOnce, totalOnce] = [onceByKey<number>(), onceByKey<Picked>(), onceByKey<Total>()];
-  // Column 0 is the time.
-  const columnOf = (expression: Expression): number =>
-    columnOnce(JSON.stringify(expression), () => columns.push(compileExpression(expression, set)));
-  const pickOf = ({ windowMs, where, match }: Selection): Picked =>
-    pickOnce(JSON.stringify([windowMs, where, match]), () => {
-      const picked = new Int32Array(set.settings.ringRecords + 1);
-      if (where === undefined && match.length === 0) {
-        windows.push(compileSpan(windowMs, picked));
-        return picked;
-      }
-      const span = pickOf({ windowMs, where: undefined, match: [] });
-      const whereColumn = where && columnOf(where);
-      const matches = match.map((name) => ({ column: columnOf(nameOf({ name })), slot: slotOf(set, name) }));
-      windows.push(compileSelect({ span, whereColumn, matches, picked }));
-      return picked;
-    });
-  const totalOf = (selection: Selection, column: number): Total =>
-    totalOnce(JSON.stringify([selection, column]), () => {
-      const total = { limbs: new Float64Array(2), present: 0 };
-      windows.push(compileTotal(pickOf(selection), column, total));
-      return total;
-    });
+  const columnByKey = new Map<string, number>();
+  const reached = createPicked(set.settings.ringRecords);
+  const longestMs = Math.max(0, ...set.features.map(({ selection }) => selection?.windowMs ?? 0));
+  const windows: WindowRead[] = longestMs === 0 ? [] : [compileReach(longestMs, reached)];
+  const pickByKey = new Map<string, Picked>();
+  const sumsByKey = new Map<string, Sums>();
+  const columnOf = (key: string, evaluate: Evaluate): number => {
+    const known = columnByKey.get(key);
+    if (known !== undefined) return known;
+    columns.push(evaluate);
+    columnByKey.set(key, columns.length);
+    return columns.length;
+  };
+  const inputColumn = (name: string): number => columnOf(name, compileExpression(nameOf({ name }), set));
+  const pickOf = (selection: NonNullable<Feature['selection']>): Picked => {
+    const { windowMs, where, match } = selection;
+    if (windowMs === longestMs && where === undefined && match.length === 0) return reached;
+    const key = JSON.stringify(selection);
+    const known = pickByKey.get(key);
+    if (known !== undefined) return known;
+    const picked = createPicked(set.settings.ringRecords);
+    const whereColumn = where && columnOf(JSON.stringify(where), compileExpression(where, set));
+    const matches = match.map((name) => ({ column: inputColumn(name), slot: slotOf(set, name) }));
+    windows.push(compileSelect({ windowMs, whereColumn, matches, reached, picked }));
+    pickByKey.set(key, picked);
+    return picked;
+  };
+  const sumsOf = (picked: Picked, key: string, aggregation: Aggregation, column: number): Sums => {
+    const known = sumsByKey.get(key);
+    if (known !== undefined) return known;
+    const sums = { high: 0, low: 0, n: 0 };
+    if (!SUMMED.has(aggregation)) return sums;
+    windows.push(compileSums(picked, column, sums));
+    sumsByKey.set(key, sums);
+    return sums;
+  };
   const steps = set.features.map(({ entry, expression, selection, gold, isWindowed }): Step => {
     if (gold !== undefined) return { isWindowed, evaluate: compileExpression(nameOf(entry), set) };
     if (expression !== undefined) return { isWindowed, evaluate: compileExpression(expression, set) };
     if (entry.kind !== 'stream' || selection === undefined) throw new Error('a feature without a definition');
-    const { aggregation, of } = entry;
-    const column = of === undefined ? 0 : columnOf(nameOf({ name: of }));
-    const parts = { picked: pickOf(selection), column, timeSlot: set.inputs.length };
-    const total = needsTotal(aggregation) ? totalOf(selection, column) : undefined;
-    return { isWindowed, evaluate: compileAggregate(aggregation, { ...parts, total }) };
+    const column = entry.of === undefined ? 0 : inputColumn(entry.of);
+    const picked = pickOf(selection);
+    const sums = sumsOf(picked, JSON.stringify([selection, column]), entry.aggregation, column);
+    const timeSlot = set.inputs.length;
+    const evaluate = compileAggregate(entry.aggregation, { picked, column, sums, timeSlot });
+    return { isWindowed, evaluate };
   });
   return { windows, columns, steps };
-}
-
-/** The value of a key, made when it is first asked for. */
-function onceByKey<T>(): (key: string, make: () => T) => T {
-  const made = new Map<string, T>();
-  return (key, make) => {
-    const known = made.get(key);
-    if (known !== undefined) return known;
-    const value = make();
-    made.set(key, value);
-    return value;
-  };
 }
 
 function compileExpression(expression: Expression, set: FeatureSet): Evaluate {

@@ -1,11 +1,21 @@
 import type { Aggregation } from './feature.ts';
 import type { Ring } from './featureRing.ts';
 
-/** Records of a ring: how many, then their places in its columns, newest first. */
-export type Picked = Int32Array;
-
-/** One step for an event at `timeMs` whose inputs are in `row`; steps are made in the order of compilation. */
+/** Reads the ring for an event at `timeMs` whose inputs are in `row`. */
 export type WindowRead = (ring: Ring, row: Float64Array, timeMs: number) => void;
+
+/**
+ * What a selection finds: their number, then where each starts in the ring's values, newest place first.
+ * `isInOrder`: their times do not rise from one to the next.
+ */
+export interface Picked {
+  readonly places: Int32Array;
+  isInOrder: boolean;
+}
+
+export function createPicked(maxRecords: number): Picked {
+  return { places: new Int32Array(maxRecords + 1), isInOrder: true };
+}
 
 /** A column of the ring that has to equal a slot of the event's row; nothing equals what is missing. */
 interface Match {
@@ -13,203 +23,191 @@ interface Match {
   readonly slot: number;
 }
 
-/** Picks the records of a window of time. */
-export function compileSpan(windowMs: number, picked: Picked): WindowRead {
+/** Compiles the one walk over the ring: all records of the longest window. */
+export function compileReach(longestMs: number, picked: Picked): WindowRead {
+  const { places } = picked;
   // hot path
-  return ({ values, capacity, head, count }, _, timeMs) => {
-    const fromMs = timeMs - windowMs;
-    // Not by a remainder: a division a record costs more than all the rest.
-    let at = head + count >= capacity ? head + count - capacity : head + count;
+  return ({ shape: { width }, values, capacity, head, count }, _row, timeMs) => {
+    const fromMs = timeMs - longestMs;
+    let place = head + count > capacity ? head + count - capacity : head + count;
     let found = 0;
+    let later = Number.POSITIVE_INFINITY;
+    picked.isInOrder = true;
     for (let left = count; left > 0; left -= 1) {
-      at = at === 0 ? capacity - 1 : at - 1;
+      place = (place === 0 ? capacity : place) - 1;
+      const at = place * width;
       const time = values[at] as number;
-      if (fromMs <= time && time <= timeMs) {
-        found += 1;
-        picked[found] = at;
-      }
+      if (!(fromMs <= time && time <= timeMs)) continue;
+      if (time > later) picked.isInOrder = false;
+      later = time;
+      found += 1;
+      places[found] = at;
     }
-    picked[0] = found;
+    places[0] = found;
   };
 }
 
-/** Picks those records of a span for which a column is 1 and others equal the event's. */
+/** Compiles a selection out of what was reached. */
 export function compileSelect(selection: {
-  readonly span: Picked;
+  readonly windowMs: number;
+  /** Column of the ring that is 1 for records that count. */
   readonly whereColumn: number | undefined;
   readonly matches: readonly Match[];
+  readonly reached: Picked;
   readonly picked: Picked;
 }): WindowRead {
-  const { span, whereColumn = -1, matches, picked } = selection;
-  const [{ column, slot } = { column: -1, slot: 0 }, ...others] = matches;
+  const { windowMs, whereColumn = -1, matches, reached, picked } = selection;
+  const { places } = picked;
   // hot path
-  return ({ values, capacity }, row) => {
-    const wanted = row[slot];
-    const [from, where] = [column * capacity, whereColumn * capacity];
+  return ({ values }, row, timeMs) => {
+    const fromMs = timeMs - windowMs;
+    const total = reached.places[0] as number;
     let found = 0;
-    for (let i = 1; i <= (span[0] as number); i += 1) {
-      const at = span[i] as number;
-      if (column > 0 && values[from + at] !== wanted) continue;
-      if (whereColumn > 0 && values[where + at] !== 1) continue;
-      if (others.length > 0 && !isAlike({ values, capacity, at }, row, others)) continue;
-      found += 1;
-      picked[found] = at;
+    for (let i = 1; i <= total; i += 1) {
+      const at = reached.places[i] as number;
+      const time = values[at] as number;
+      if (fromMs <= time) {
+        if (whereColumn > 0 && values[at + whereColumn] !== 1) continue;
+        if (!isAlike(values, at, row, matches)) continue;
+        found += 1;
+        places[found] = at;
+      } else if (reached.isInOrder) break;
     }
-    picked[0] = found;
+    places[0] = found;
+    picked.isInOrder = reached.isInOrder;
   };
 }
 
-/** The exact sum of a column over what was picked, and how many values it has. */
-export interface Total {
-  readonly limbs: Limbs;
-  present: number;
+/** The sum of a column over what a selection picked, exact, and how many values it has. */
+export interface Sums {
+  high: number;
+  low: number;
+  n: number;
 }
 
-/** Fills `total`, for all aggregates that need it. Exact for 1,000 whole numbers of 53 bits. */
-export function compileTotal(picked: Picked, column: number, total: Total): WindowRead {
+/** Compiles the sum that `sum`, `mean` and `sd` of one column share: exact for 1,000 whole numbers of 53 bits. */
+export function compileSums({ places }: Picked, column: number, sums: Sums): WindowRead {
   // hot path
-  return ({ values, capacity }) => {
-    const from = column * capacity;
-    let [high, low, present] = [0, 0, 0];
-    for (let i = 1; i <= (picked[0] as number); i += 1) {
-      const value = values[from + (picked[i] as number)] as number;
+  return ({ values }) => {
+    let [high, low, n] = [0, 0, 0];
+    for (let i = 1; i <= (places[0] as number); i += 1) {
+      const value = values[(places[i] as number) + column] as number;
       if (Number.isNaN(value)) continue;
-      present += 1;
       const upper = Math.floor(value / LIMB);
       high += upper;
       low += value - upper * LIMB;
+      n += 1;
     }
-    total.limbs[0] = high;
-    total.limbs[1] = low;
-    total.present = present;
+    sums.high = high;
+    sums.low = low;
+    sums.n = n;
   };
 }
 
-/** What an aggregate reads; `column` is the ring's. */
-export interface AggregateParts {
-  readonly picked: Picked;
-  readonly column: number;
-  readonly timeSlot: number;
-  /** Of the aggregates that `needsTotal` names. */
-  readonly total: Total | undefined;
-}
-
-/** Whether an aggregate stands on the total of its column. */
-export function needsTotal(aggregation: Aggregation): boolean {
-  return aggregation === 'sum' || aggregation === 'mean' || aggregation === 'sd';
-}
-
-/** Compiles an aggregate over what a selection picked. Sums are exact. */
+/** Compiles an aggregate over what a selection picked; `column` is the ring's, `sums` are those of this column. */
 export function compileAggregate(
   aggregation: Aggregation,
-  { picked, column, timeSlot, total = { limbs: new Float64Array(2), present: 0 } }: AggregateParts,
+  window: {
+    readonly picked: Picked;
+    readonly column: number;
+    readonly sums: Sums;
+    readonly timeSlot: number;
+  },
 ): (row: Float64Array, ring: Ring) => number {
+  const { picked, column, sums, timeSlot } = window;
+  const { places } = picked;
   switch (aggregation) {
     case 'count':
-      return () => picked[0] as number;
+      return () => places[0] as number;
     case 'seconds_since':
-      return (row, ring) => ((row[timeSlot] as number) - extreme(picked, ring, 0, 1)) / 1_000;
+      return (row, ring) => ((row[timeSlot] as number) - newestTime(picked, ring)) / 1_000;
     case 'min':
-      return (_, ring) => extreme(picked, ring, column, -1);
+      return (_, ring) => extreme(places, ring, column, -1);
     case 'max':
-      return (_, ring) => extreme(picked, ring, column, 1);
+      return (_, ring) => extreme(places, ring, column, 1);
     case 'distinct': {
-      const seen = { few: new Float64Array(FEW), many: new Set<number>() };
-      return (_, ring) => distinct(picked, ring, column, seen);
+      const few = new Float64Array(FEW);
+      return (_, ring) => distinct(places, ring, column, few);
     }
     case 'sum':
-      return () => roundedOnce(total.limbs);
+      return () => roundedOnce(sums);
     case 'mean':
-      return () => roundedOnce(total.limbs) / total.present;
+      return () => roundedOnce(sums) / sums.n;
     case 'sd':
-      return (_, ring) => standardDeviation(picked, ring, column, total);
+      return (_, ring) => standardDeviation(places, ring, column, sums);
   }
 }
 
 // === Helpers ===
 
+/** Sums are `high` · 2^32 + `low`, both exact. */
 const LIMB = 2 ** 32;
 
-/** A whole number as `[0]` · 2^32 + `[1]`, both exact. */
-type Limbs = Float64Array;
-
-function isAlike(
-  { values, capacity, at }: Pick<Ring, 'values' | 'capacity'> & { readonly at: number },
-  row: Float64Array,
-  matches: readonly Match[],
-): boolean {
-  for (const { column, slot } of matches) if (values[column * capacity + at] !== row[slot]) return false;
+function isAlike(values: Float64Array, at: number, row: Float64Array, matches: readonly Match[]): boolean {
+  for (const { column, slot } of matches) if (values[at + column] !== row[slot]) return false;
   return true;
 }
 
+/** NaN of none. hot path */
+function newestTime({ places, isInOrder }: Picked, ring: Ring): number {
+  if (!isInOrder || places[0] === 0) return extreme(places, ring, 0, 1);
+  return ring.values[places[1] as number] as number;
+}
+
 /** The largest (`sign` 1) or smallest (−1) value; NaN of none. hot path */
-function extreme(picked: Picked, { values, capacity }: Ring, column: number, sign: 1 | -1): number {
-  const from = column * capacity;
+function extreme(picked: Int32Array, { values }: Ring, column: number, sign: 1 | -1): number {
   let best = Number.NaN;
   for (let i = 1; i <= (picked[0] as number); i += 1) {
-    const value = values[from + (picked[i] as number)] as number;
+    const value = values[(picked[i] as number) + column] as number;
     if (Number.isNaN(value)) continue;
     if (Number.isNaN(best) || value * sign > best * sign) best = value;
   }
   return best;
 }
 
-/** Up to here a walk over the distinct values is cheaper than a set. */
-const FEW = 24;
+/** So many are told apart by comparing each with each; a set would cost ten times as much. */
+const FEW = 16;
 
 /** hot path */
-function distinct(
-  picked: Picked,
-  { values, capacity }: Ring,
-  column: number,
-  { few, many }: { readonly few: Float64Array; readonly many: Set<number> },
-): number {
-  const from = column * capacity;
+function distinct(picked: Int32Array, ring: Ring, column: number, few: Float64Array): number {
   let count = 0;
   for (let i = 1; i <= (picked[0] as number); i += 1) {
-    const value = values[from + (picked[i] as number)] as number;
-    if (Number.isNaN(value)) continue;
-    if (count === FEW) many.add(value);
-    else if (!isAmong(few, count, value)) {
-      few[count] = value;
-      count += 1;
-      if (count === FEW) fill(many, few);
-    }
+    const value = ring.values[(picked[i] as number) + column] as number;
+    let j = 0;
+    while (j < count && few[j] !== value) j += 1;
+    if (j < count || Number.isNaN(value)) continue;
+    if (count === FEW) return distinctOfMany(picked, ring, column);
+    few[count] = value;
+    count += 1;
   }
-  return count < FEW ? count : many.size;
+  return count;
 }
 
-function isAmong(few: Float64Array, count: number, value: number): boolean {
-  for (let i = 0; i < count; i += 1) if (few[i] === value) return true;
-  return false;
-}
-
-function fill(many: Set<number>, few: Float64Array): void {
-  many.clear();
-  for (const value of few) many.add(value);
+function distinctOfMany(picked: Int32Array, { values }: Ring, column: number): number {
+  const seen = new Set<number>();
+  for (let i = 1; i <= (picked[0] as number); i += 1) {
+    const value = values[(picked[i] as number) + column] as number;
+    if (!Number.isNaN(value)) seen.add(value);
+  }
+  return seen.size;
 }
 
 /** Rounded once: both summands are exact. */
-function roundedOnce(limbs: Limbs): number {
-  return (limbs[0] as number) * LIMB + (limbs[1] as number);
+function roundedOnce({ high, low }: Sums): number {
+  return high * LIMB + low;
 }
 
 /** Squares of whole numbers up to here are exact doubles. */
 const MAX_ROOT = 94_906_265;
 
 /** √((n·Σx² − (Σx)²) / (n·(n − 1))): the difference is exact; NaN of fewer than two. hot path */
-function standardDeviation(
-  picked: Picked,
-  { values, capacity }: Ring,
-  column: number,
-  { limbs, present: n }: Total,
-): number {
+function standardDeviation(picked: Int32Array, { values }: Ring, column: number, sums: Sums): number {
+  const { n } = sums;
   if (n < 2) return Number.NaN;
-  const from = column * capacity;
   let [high, low] = [0, 0];
   let large = 0n;
   for (let i = 1; i <= (picked[0] as number); i += 1) {
-    const value = values[from + (picked[i] as number)] as number;
+    const value = values[(picked[i] as number) + column] as number;
     if (Number.isNaN(value)) continue;
     if (Math.abs(value) > MAX_ROOT) {
       large += BigInt(value) * BigInt(value);
@@ -220,8 +218,13 @@ function standardDeviation(
     high += upper;
     low += square - upper * LIMB;
   }
+  // (Σx)² is not larger than n·Σx²: where that is a safe integer, doubles are as exact as BigInt.
+  const scaled = n * (high * LIMB + low);
+  if (large === 0n && scaled <= Number.MAX_SAFE_INTEGER) {
+    return Math.sqrt((scaled - roundedOnce(sums) ** 2) / (n * (n - 1)));
+  }
   const squares = large + BigInt(high) * BigInt(LIMB) + BigInt(low);
-  const sum = BigInt(limbs[0] as number) * BigInt(LIMB) + BigInt(limbs[1] as number);
+  const sum = BigInt(sums.high) * BigInt(LIMB) + BigInt(sums.low);
   const spread = BigInt(n) * squares - sum * sum;
   const wide = Number(spread >> 64n) * 2 ** 64 + Number(spread & 0xffff_ffff_ffff_ffffn);
   return Math.sqrt(wide / (n * (n - 1)));

@@ -29,6 +29,7 @@ export const paymentScoring: ScoringContent = {
     calibrationMs: 4 * DAY_MS,
     validationMs: 6 * DAY_MS,
     warmUpMs: 30 * DAY_MS,
+    maxRows: 500_000,
     labels: {
       table: 'silver.labels',
       knownAt: 'known_at',

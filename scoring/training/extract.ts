@@ -46,15 +46,16 @@ export interface Extract {
  */
 export async function extractRows(lake: Lake, request: ExtractRequest): Promise<Extract> {
   const { sets, featureNames, settings, untilMs, classNames } = request;
-  const periods = periodsOf(untilMs, settings);
+  const wished = periodsOf(untilMs, settings);
   await using stack = new AsyncDisposableStack();
   const session = stack.use(await lake.duckdb.connect());
-  const opened = { lake, request, periods, session, stack };
+  const opened = { lake, request, periods: wished, session, stack };
   const context: Context = { ...opened, tiles: await openTiles(opened) };
   const labelled = sets.filter(({ source }) => source.eventId !== undefined);
   const vectors: string[] = [];
   for (const set of labelled) vectors.push(await makeVectors(context, set));
   await makeClassed(context, vectors);
+  const periods = { ...wished, training: await newestRows(context, settings.maxRows) };
   const known = classNames.map(sqlText).join(', ');
   const left = await session.rows(
     `select count(*) as n from classed where class is null or class not in (${known})`,
@@ -149,6 +150,15 @@ async function makeClassed(context: Context, vectors: readonly string[]): Promis
   const relations = { vectors, atCutoff: labelsBy(periods.cutoffMs), atEnd: labelsBy(untilMs) };
   const classes = { regular: classNames[0] ?? '', maturityMs: settings.maturityMs };
   await session.run(`create temp table classed as ${classedSql(relations, periods, classes)}`);
+}
+
+/** The part of the training period that holds at most `maxRows` rows. */
+async function newestRows({ session, periods }: Context, maxRows: number): Promise<Period> {
+  const { fromMs, toMs } = periods.training;
+  const [tooOld] = await session.rows(
+    `select event_time_ms from classed where event_time_ms < ${toMs} order by event_time_ms desc limit 1 offset ${maxRows}`,
+  );
+  return tooOld === undefined ? { fromMs, toMs } : { fromMs: Number(tooOld['event_time_ms']) + 1, toMs };
 }
 
 async function releasedTable({ lake, request }: Omit<Context, 'tiles'>, name: string): Promise<Snapshot> {

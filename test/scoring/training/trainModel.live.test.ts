@@ -92,6 +92,18 @@ test('the card names what it came from, and its sample rows are those of its fil
   }
 });
 
+test('more rows than allowed: the oldest are left out', async () => {
+  const { scoring } = paymentContent;
+  const maxRows = 100;
+  const content = { ...paymentContent, scoring: { ...scoring, training: { ...scoring.training, maxRows } } };
+  const { slices, periods } = await extractAt(lake, END_MS, content);
+  const { training } = slices;
+  expect(training.classes.length).toBeLessThanOrEqual(maxRows);
+  expect(training.classes.length).toBeGreaterThan(maxRows - 5);
+  expect(training.eventTimesMs).toEqual(rows.slices.training.eventTimesMs.slice(-training.classes.length));
+  expect(periods.training.fromMs).toBeGreaterThan(PERIODS.training.fromMs);
+});
+
 test('nothing was promoted when it was not wanted', async () => {
   expect(first).toMatchObject({ registered: 'registered', promoted: false, champion: undefined });
   expect(await openRegistry(lake).aliases()).toMatchObject({ champion: undefined });

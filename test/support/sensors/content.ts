@@ -94,6 +94,7 @@ const SENSOR_SCORING: ScoringContent = {
     calibrationMs: 6 * HOUR_MS,
     validationMs: 6 * HOUR_MS,
     warmUpMs: HOUR_MS,
+    maxRows: 10_000,
     labels: {
       table: 'silver.icings',
       knownAt: 'known_at',

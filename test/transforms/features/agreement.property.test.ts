@@ -81,7 +81,7 @@ test('the ring that ships: a key with more than twice 1,000 records within a day
   expect(differences(set, fromSql, wanted)).toEqual({ count: 0, first: undefined });
   const stream = streamVectors(set, records, { view: ownView });
   expect(differences(set, stream, wanted)).toEqual({ count: 0, first: undefined });
-});
+}, 60_000);
 
 test.each(DOMAINS)(
   '%s: every random record is good to the decoder, with that time and that value',

@@ -1,21 +1,25 @@
 import { expect, test } from 'vitest';
 import { createRing, push } from '../../../transforms/featureRing.ts';
-import { compileAggregate, compileSpan } from '../../../transforms/featureWindow.ts';
+import { compileAggregate, compileReach, createPicked } from '../../../transforms/featureWindow.ts';
 
 const [TIME, VALUE] = [0, 1];
 
 /** Distinct values among `values`, which came a millisecond apart into a ring that holds 100. */
 function distinctOf(values: readonly number[]): number {
-  const picked = new Int32Array(101);
+  const picked = createPicked(100);
   const ring = createRing({ width: 2, maxRecords: 100 });
   for (const [i, value] of values.entries()) {
     const at = push(ring, Number.NEGATIVE_INFINITY);
-    ring.values[at] = i;
-    ring.values[ring.capacity + at] = value;
+    ring.values.set([i, value], at);
   }
   const row = Float64Array.of(values.length);
-  compileSpan(1_000, picked)(ring, row, values.length);
-  return compileAggregate('distinct', { picked, column: VALUE, timeSlot: TIME, total: undefined })(row, ring);
+  compileReach(1_000, picked)(ring, row, values.length);
+  return compileAggregate('distinct', {
+    picked,
+    column: VALUE,
+    timeSlot: TIME,
+    sums: { high: 0, low: 0, n: 0 },
+  })(row, ring);
 }
 
 test.each([0, 1, 2, 22, 23, 24, 25, 26, 99, 100])(
@@ -28,15 +32,19 @@ test.each([0, 1, 2, 22, 23, 24, 25, 26, 99, 100])(
 );
 
 test('what was counted before is forgotten', () => {
-  const picked = new Int32Array(101);
-  const count = compileAggregate('distinct', { picked, column: VALUE, timeSlot: TIME, total: undefined });
+  const picked = createPicked(100);
+  const count = compileAggregate('distinct', {
+    picked,
+    column: VALUE,
+    timeSlot: TIME,
+    sums: { high: 0, low: 0, n: 0 },
+  });
   const ring = createRing({ width: 2, maxRecords: 100 });
   for (let i = 0; i < 60; i += 1) {
     const at = push(ring, Number.NEGATIVE_INFINITY);
-    ring.values[at] = i;
-    ring.values[ring.capacity + at] = i;
+    ring.values.set([i, i], at);
   }
-  const select = (windowMs: number) => compileSpan(windowMs, picked)(ring, Float64Array.of(59), 59);
+  const select = (windowMs: number) => compileReach(windowMs, picked)(ring, Float64Array.of(59), 59);
   const found = [59, 4, 40, 0].map((windowMs) => {
     select(windowMs);
     return count(Float64Array.of(59), ring);

@@ -25,6 +25,7 @@ export function goldOracle(world: World, settings: GoldSettings, centsOf: CentsO
     device: Map.groupBy(rows, (row) => row.device),
   };
   const known = knownLabels(world, rows);
+  const remembered = new Map<readonly Row[], Map<string, readonly Row[]>>();
   return (record: VisibleRecord, domain: Domain): Record<string, number> => {
     const { actor, merchant, device, time } = rowOf(record, domain, undefined);
     const { gridMs, graceMs } = settings;
@@ -33,8 +34,15 @@ export function goldOracle(world: World, settings: GoldSettings, centsOf: CentsO
       const hour = Math.floor(ms / gridMs) * gridMs;
       return asOf - days * DAY <= hour && hour < asOf;
     };
-    const window = (found: readonly Row[] | undefined, days: number) =>
-      (found ?? []).filter((row) => row.visibleFrom <= asOf && isIn(row.time, days));
+    const window = (own: readonly Row[] | undefined, days: number) => {
+      const found = own ?? NO_ROWS;
+      const key = `${asOf} ${days}`;
+      const windows = remembered.get(found) ?? new Map<string, readonly Row[]>();
+      const rowsIn =
+        windows.get(key) ?? found.filter((row) => row.visibleFrom <= asOf && isIn(row.time, days));
+      remembered.set(found, windows.set(key, rowsIn));
+      return rowsIn;
+    };
     const labelled = (isOwn: (row: Row) => boolean, days: number, counts: (label: string) => boolean) =>
       known(asOf).filter(({ event, label, knownAt }) => isOwn(event) && isIn(knownAt, days) && counts(label))
         .length;
@@ -86,6 +94,7 @@ export function distinctOf(texts: readonly string[]): number {
 // === Helpers ===
 
 const DAY = 86_400_000;
+const NO_ROWS: readonly Row[] = [];
 
 interface Row {
   readonly id: string;
