@@ -157,10 +157,8 @@ export class Intake {
     }
     if (generation !== this.#generation) return;
     lake.crashPoint('after-restore');
-    log.info(
-      { partitions: this.owned.size, keys: this.keys, ms: lake.clock.nowMs() - startedMs },
-      'partitions taken up',
-    );
+    const partitions = planned.reduce((sum, { plans }) => sum + plans.length, 0);
+    log.info({ partitions, keys: this.keys, ms: lake.clock.nowMs() - startedMs }, 'partitions taken up');
   }
 
   /** With the first live record of all it is known which files came before it. */

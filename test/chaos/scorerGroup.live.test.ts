@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { loadConfig } from '../../infra/core/config.ts';
 import { ensureTopics, fetchTopicStates } from '../../infra/core/kafka.ts';
@@ -23,9 +24,9 @@ import { promote, registerModel } from './scorerModels.ts';
 
 /** Scorers that share a group, models that change while they decide, topics that are made again. */
 
-const PATIENCE = { timeout: 120_000, interval: 500 };
+const PATIENCE = { timeout: 60_000, interval: 500 };
 /** Partitions of the three sources. */
-const ALL = 24;
+const ALL = 36;
 
 let world: ScoredWorld;
 beforeEach(async () => {
@@ -72,7 +73,7 @@ test('a model takes over between two batches, a broken one does not, and an orde
   const stream = traffic(12);
   let isSending = true;
   const sending = (async () => {
-    while (isSending) await world.send(stream, 300);
+    for (; isSending; await wait(100)) await world.send(stream, 60);
   })();
   await decidedBy('first');
   await promote(lake, 'second');
@@ -185,7 +186,7 @@ async function decidedBy(version: string): Promise<void> {
     return all.filter(({ model_version }) => model_version === version).length;
   };
   const before = await count();
-  await expect.poll(count, PATIENCE).toBeGreaterThan(before);
+  await expect.poll(count, { ...PATIENCE, interval: 1_500 }).toBeGreaterThan(before);
 }
 
 /** By id, what does not depend on who decided when. */
