@@ -1,7 +1,7 @@
 import type { KafkaProducer } from '../../infra/core/kafka.ts';
 import type { Clock, CrashPoint } from '../../infra/core/ports.ts';
 import type { Decider } from '../decider.ts';
-import { encodeDecision } from '../decision.ts';
+import { type Decision, encodeDecision } from '../decision.ts';
 import type { IdentityGuard } from './identityGuard.ts';
 import type { QueuedItem, ScoreQueue } from './scoreQueue.ts';
 import type { Totals } from './totals.ts';
@@ -19,10 +19,13 @@ export interface BatchLoopParts {
   readonly crashPoint: CrashPoint;
 }
 
+/** Batches that one send may carry: a send costs a record batch for each of its partitions. */
+const BATCHES_A_SEND = 4;
+
 /**
- * From the queue to published decisions, one batch after the other: what is there, at most `maxBatch` or
- * what has come `maxWaitMs` after the first. One send is in flight, so decisions of a partition are in the
- * order of its offsets whatever is repeated.
+ * From the queue to published decisions, one send after the other: what is there, or what has come
+ * `maxWaitMs` after the first, inferred in batches of at most `maxBatch`. One send is in flight, so
+ * decisions of a partition are in the order of its offsets whatever is repeated.
  */
 export class BatchLoop {
   readonly #parts: BatchLoopParts;
@@ -38,7 +41,7 @@ export class BatchLoop {
     while (!signal.aborted) {
       await queue.filled(signal);
       await this.#fill(signal);
-      const items = queue.take(limits.maxBatch);
+      const items = queue.take(BATCHES_A_SEND * limits.maxBatch);
       if (items.length === 0) continue;
       this.#underWay = this.#publish(items);
       await this.#underWay;
@@ -63,7 +66,7 @@ export class BatchLoop {
 
   /** Order of effects, and what a crash between them leaves. */
   async #publish(items: readonly QueuedItem[]): Promise<void> {
-    const { guard, decider, producer, topic, totals, clock, crashPoint } = this.#parts;
+    const { guard, decider, producer, topic, limits, totals, clock, crashPoint } = this.#parts;
     // 1 Are these records still those of the topics that we think they are? Later than their last fetch.
     await guard.cover(items.at(-1)?.fetch ?? 0);
     crashPoint('before-inference');
@@ -72,7 +75,9 @@ export class BatchLoop {
       owner.folded = offset + 1;
       owner.arrivedAtMs = arrivedAtMs;
     }
-    const decisions = await decider.decide(items);
+    const decisions: Decision[] = [];
+    for (let from = 0; from < items.length; from += limits.maxBatch)
+      decisions.push(...(await decider.decide(items.slice(from, from + limits.maxBatch))));
     crashPoint('after-inference');
     const records = decisions.map((decision, index) => ({
       key: decision.key,
@@ -80,7 +85,7 @@ export class BatchLoop {
       partition: items[index]?.lane.place.partition ?? 0,
     }));
     // 3 COMMIT POINT, in Kafka: what is in the topic is decided, and a restart goes on behind it. A crash
-    //   with a send under way repeats at most one batch, which readers drop by the high-water rule.
+    //   with a send under way repeats at most this send, which readers drop by the high-water rule.
     const sent = producer.send(topic, records);
     crashPoint('during-produce');
     await sent;
