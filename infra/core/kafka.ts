@@ -247,7 +247,7 @@ function bytes(data: Uint8Array | string | null): Buffer | string | null {
 }
 
 /** kafkajs never splits a batch: a send is cut so that each partition's part stays below the limit. */
-function* sliceByBytes(records: readonly OutgoingRecord[]): Iterable<readonly OutgoingRecord[]> {
+export function* sliceByBytes(records: readonly OutgoingRecord[]): Iterable<readonly OutgoingRecord[]> {
   let start = 0;
   let size = 0;
   for (const [index, { key, value, headers }] of records.entries()) {

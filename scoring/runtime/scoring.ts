@@ -1,5 +1,6 @@
-import { connectProducer, ensureTopics, openTopicReader } from '../../infra/core/kafka.ts';
+import { ensureTopics, type KafkaProducer, openTopicReader } from '../../infra/core/kafka.ts';
 import { type GroupConsumer, type GroupHandlers, openGroup } from '../../infra/core/kafkaGroup.ts';
+import { openLeanProducer } from '../../infra/core/kafkaLeanProducer.ts';
 import { openTopicIdReader } from '../../infra/core/kafkaTopicIds.ts';
 import type { Clock, Logger } from '../../infra/core/ports.ts';
 import type { Contract } from '../../ingestion/contract.ts';
@@ -61,7 +62,7 @@ export async function runScoring(deps: ScoringDeps, { signal }: { signal: AbortS
   const clientId = `tidemark-score-${process.pid}`;
   const reader = stack.use(await openTopicReader(brokers));
   const ids = stack.use(openTopicIdReader({ brokers, clientId }));
-  const producer = stack.use(await connectProducer({ brokers, clientId, log }));
+  const producer = stack.use(openLeanProducer({ brokers, clientId }));
   const topics = sources.map(({ contract }) => contract.topic);
   const group = stack.use(openGroup({ ...kafka, clientId, topics, log }));
   const opened = await openTopics(lake, reader, { sources, decisions, cluster });
@@ -94,7 +95,7 @@ function openBrain({ lake, log, limits, policy, sources, registry }: ScoringDeps
 interface Wiring extends ReturnType<typeof openBrain> {
   readonly opened: OpenTopics;
   readonly reader: Awaited<ReturnType<typeof openTopicReader>>;
-  readonly producer: Awaited<ReturnType<typeof connectProducer>>;
+  readonly producer: KafkaProducer;
   readonly group: GroupConsumer;
   readonly guard: IdentityGuard;
   readonly onFailure: (error: unknown) => void;
