@@ -14,6 +14,8 @@ const NEXT_STEPS = `
 Try next:
   ./tidemark status                                  lag, freshness and version of each table
   ./tidemark sql "select * from gold.hourly_metrics order by hour desc limit 5"
+  ./tidemark sql "select decision, count(*) from silver.decisions group by all"
+  ./tidemark alerts list                             cases for people; explain, models, features: see --help
   ./tidemark verify                                  proof that nothing is lost or doubled
   ./tidemark logs -f ingest      make down           (make clean also removes the data)`;
 
@@ -21,7 +23,7 @@ Try next:
 export const registerUp: RegisterCommand = (program) => {
   program
     .command('up')
-    .description('start the stack: Kafka, PostgreSQL, landing, scheduled jobs, demo traffic')
+    .description('start the stack: Kafka, PostgreSQL, landing, scoring, scheduled jobs, demo traffic')
     .option('--json', 'print what runs as JSON')
     .addHelpText('after', EXAMPLES)
     .action(async ({ json = false }: { json?: boolean }) => {

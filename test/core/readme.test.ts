@@ -8,8 +8,8 @@ const readme = readFileSync(join(projectRoot, 'README.md'), 'utf8');
 test('"Follow one payment" names files and functions that exist', () => {
   const [, section = ''] = /## Follow one payment\n([\s\S]*?)\n## /.exec(readme) ?? [];
   const steps = [...section.matchAll(/`([\w/]+\.ts)` `(\w+)`/g)];
-  expect(section.match(/^\d+\. /gm)).toHaveLength(10);
-  expect(steps.length).toBeGreaterThanOrEqual(10);
+  expect(section.match(/^\d+\. /gm)).toHaveLength(16);
+  expect(steps.length).toBeGreaterThanOrEqual(16);
   for (const [step, file = '', name = ''] of steps) {
     const source = readFileSync(join(projectRoot, file), 'utf8');
     expect(source, step).toMatch(new RegExp(`(function|async|^  )\\s*${name}\\(`, 'm'));
