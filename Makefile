@@ -50,8 +50,12 @@ check-unit:
 docs: ## write the generated pages of docs/
 	@node infra/cli/errorsPage.ts
 
-bench: ## measure landing and refresh on this machine
+bench: ## measure landing, refresh, the grid, training, scoring and alerts on this machine
 	@sh infra/stack/setup.sh dev
 	@node --disable-warning=TimeoutNegativeWarning test/bench/landing.ts
 	@node --disable-warning=TimeoutNegativeWarning test/bench/goldRefresh.ts
+	@node test/bench/grid.ts
 	@node test/bench/training.ts
+	@node test/bench/score.ts
+	@node --disable-warning=TimeoutNegativeWarning test/bench/scoreProcess.ts --actors 60000
+	@node --disable-warning=TimeoutNegativeWarning test/bench/alerts.ts
