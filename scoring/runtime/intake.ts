@@ -31,6 +31,7 @@ export class Intake {
   /** Sources whose first live record of all has not come: their windows are restored when it does. */
   readonly #waiting = new Map<OpenSource, SourcePlan>();
   readonly #accepted = new Map<string, number>();
+  #assignment: Assignment = new Map();
   #generation = 0;
   #ready: Promise<void> = Promise.resolve();
   #isReady = true;
@@ -50,6 +51,11 @@ export class Intake {
     return [...this.owned.values()].reduce((sum, { lane }) => sum + lane.keys, 0);
   }
 
+  /** Rises with each assignment. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   /** Fetches taken of a topic so far. */
   accepted(topic: string): number {
     return this.#accepted.get(topic) ?? 0;
@@ -58,12 +64,18 @@ export class Intake {
   /** These partitions are ours from now on, from where the published decisions say. */
   assign(assignment: Assignment): void {
     this.#generation += 1;
+    this.#assignment = assignment;
     this.#parts.queue.clear();
     for (const [name, partition] of this.owned) this.#parked.set(name, partition);
     this.owned.clear();
     this.#waiting.clear();
     // One at a time: the one before sees that its generation is over.
     this.#getReady((generation) => this.#takeUp(generation, assignment));
+  }
+
+  /** The same partitions once more, since Kafka has no more what comes next. */
+  takeUpAgain(): void {
+    this.assign(this.#assignment);
   }
 
   /** Queues a fetch if it starts where we are; else seeks there. False: it was dropped. */
