@@ -42,7 +42,10 @@ export async function keepUp(parts: UpkeepParts, ended: AbortSignal): Promise<vo
   await Promise.all([
     every(clock, { ms: WATCH_MS, ended }, () => watch(parts, { stalls, looks })),
     every(clock, { ms: OFFSETS_MS, ended }, () => tellOffsets(parts)),
-    every(clock, { ms: SWEEP_MS, ended }, async () => sweepNext(parts.intake, sweeping)),
+    every(clock, { ms: SWEEP_MS, ended }, async () => {
+      sweepNext(parts.intake, sweeping);
+      parts.intake.forgetParked();
+    }),
     every(clock, { ms: REPORT_MS, ended }, async () => totals.report(log, fields())),
     every(clock, { ms: pollMs, ended }, () => poll(caughtUpAtMs)),
   ]);
