@@ -41,6 +41,11 @@ export class Intake {
     this.#parts = parts;
   }
 
+  /** Whether all that was assigned is taken up. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
   /** Whether somebody is at work: windows are restored, or records wait for their batch. */
   get isBusy(): boolean {
     return !this.#isReady || this.#parts.queue.size > 0;

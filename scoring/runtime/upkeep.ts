@@ -98,7 +98,6 @@ async function watch(
   const { intake, sources, clock } = parts;
   const { generation } = intake;
   const lookedMs = clock.nowMs();
-  let waiting = 0;
   const before = new Map(sources.map((source) => [source, positionsOf(intake, source)]));
   const states = await readStates(parts);
   if (states === undefined) return;
@@ -113,12 +112,39 @@ async function watch(
       findTopicFault({ ...expected, positions }, state);
     if (problem !== undefined && !isFault(problem, 'LANDING_RETENTION_OVERTOOK')) throw problem;
     followRetention(parts, { overtaken: looks.overtaken, topic, problem });
-    const lag = lagOf(positions, state);
-    waiting += lag;
-    stalls.look({ topic, accepted: intake.accepted(topic), isBusy: intake.isBusy, lag }, clock.nowMs());
+    const look = { topic, accepted: intake.accepted(topic), isBusy: intake.isBusy };
+    stalls.look({ ...look, lag: lagOf(positions, state) }, clock.nowMs());
   }
-  const isCaughtUp = waiting === 0 && !intake.isBusy && generation === intake.generation;
-  if (isCaughtUp) looks.caughtUp = { atMs: lookedMs, generation };
+  const atMs = decidedBefore(parts, states, lookedMs);
+  if (atMs !== undefined && generation === intake.generation) looks.caughtUp = { atMs, generation };
+}
+
+/**
+ * All records that arrived before this time are decided; undefined: that is not known. Under load something
+ * always waits: what is decided of a partition tells how old it can be.
+ */
+function decidedBefore(
+  { intake, sources }: UpkeepParts,
+  states: readonly TopicState[],
+  lookedMs: number,
+): number | undefined {
+  if (!intake.isReady) return undefined;
+  const times = [...intake.owned.values()].map(({ plan: { place }, taken, published, arrivedAtMs }) => {
+    const log = states.find(({ topic }) => topic === place.topic);
+    const { logEnd = Number.POSITIVE_INFINITY } =
+      log?.partitions.find(({ partition }) => partition === place.partition) ?? {};
+    // Behind the last record there may be markers, which nobody decides.
+    if ((intake.isBusy ? published : taken) >= logEnd) return lookedMs;
+    const source = sources.find(({ contract }) => contract.topic === place.topic);
+    return (arrivedAtMs ?? Number.NEGATIVE_INFINITY) - stepBackMs(source);
+  });
+  const atMs = Math.min(lookedMs, ...times);
+  return atMs === Number.NEGATIVE_INFINITY ? undefined : atMs;
+}
+
+/** How far arrivals of a partition may step back where its producers tell the time, see `forgettableBefore`. */
+function stepBackMs(source: OpenSource | undefined): number {
+  return (source?.set.settings.latenessMs ?? 0) + 15 * 60_000;
 }
 
 /**

@@ -63,3 +63,21 @@ test('who gets partitions with a backlog is not caught up with what it was befor
   await expect.poll(() => told.length, PATIENCE).toBeGreaterThan(before + 5);
   expect(new Set(told.slice(before))).toEqual(new Set([undefined]));
 });
+
+test('under load, when something always waits, gold values of long ago are let go all the same', async () => {
+  const { log, intake, queue, clock } = world;
+  await world.land(10);
+  log.logEnd = 10;
+  await world.assign(PLACE.partition);
+  await intake.accept(world.fetchOf(0, 10), async () => {});
+  const [owner] = intake.owned.values();
+  if (owner === undefined) throw new Error('nothing is owned');
+  const arrivedAtMs = clock.atMs;
+  Object.assign(owner, { published: 5, arrivedAtMs });
+  start();
+  await expect.poll(() => told.at(-1), PATIENCE).toBeDefined();
+  // As far as arrivals may step back: L and a quarter of an hour.
+  expect(told.at(-1)).toBe(arrivedAtMs - 75 * 60_000);
+  queue.clear();
+  await expect.poll(() => told.at(-1), PATIENCE).toBeGreaterThan(arrivedAtMs);
+});
