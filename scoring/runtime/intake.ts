@@ -187,8 +187,11 @@ export class Intake {
     }
     if (generation !== this.#generation) return;
     lake.crashPoint('after-restore');
+    const partitions = planned.reduce((sum, { plans }) => sum + plans.length, 0);
+    const ms = lake.clock.nowMs() - startedMs;
+    // Those of topics without a record wait for the first one.
     log.info(
-      { partitions: this.owned.size, keys: this.keys, ms: lake.clock.nowMs() - startedMs },
+      { partitions, waiting: partitions - this.owned.size, keys: this.keys, ms },
       'partitions taken up',
     );
   }

@@ -25,7 +25,7 @@ import { promote, registerModel } from './scorerModels.ts';
 
 const PATIENCE = { timeout: 120_000, interval: 500 };
 /** Partitions of the three sources. */
-const ALL = 24;
+const ALL = 36;
 
 let world: ScoredWorld;
 beforeEach(async () => {
