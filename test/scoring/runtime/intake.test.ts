@@ -56,3 +56,32 @@ test('windows that others have gone on with are given up before the restore', as
   await expect.poll(() => intake.parked).toBe(0);
   expect(intake.owned.size).toBe(0);
 });
+
+test('a fetch that has seen assignments come and go waits for what the newest one reads from bronze', async () => {
+  const { intake, queue, log, passed } = world;
+  const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let beats = 0;
+  const heartbeat = async () => {
+    beats += 1;
+    await gates[beats - 1]?.promise;
+  };
+  const restores = () => passed.filter((name) => name === 'after-restore').length;
+  const assign = (...own: readonly number[]) => intake.assign(new Map([[PLACE.topic, own]]));
+  await world.land(10);
+  log.logEnd = 20;
+  assign(PLACE.partition);
+  const held = intake.accept(world.fetchOf(10, 10), heartbeat);
+  await expect.poll(() => [beats, restores()]).toEqual([1, 1]);
+  assign();
+  gates[0]?.resolve();
+  await expect.poll(() => [beats, restores()]).toEqual([2, 2]);
+  // Kafka has only the second half by now; the queue has room for a part of the first one.
+  log.logStart = 10;
+  assign(PLACE.partition);
+  await expect.poll(() => queue.size).toBeGreaterThan(0);
+  gates[1]?.resolve();
+  const offsets: number[] = [];
+  await expect.poll(() => offsets.push(...queue.take(2).map(({ offset }) => offset))).toBe(20);
+  expect(offsets).toEqual(Array.from({ length: 20 }, (_, offset) => offset));
+  expect(await held).toBe(true);
+});

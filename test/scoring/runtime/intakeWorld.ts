@@ -72,6 +72,8 @@ export async function openIntakeWorld({ queueBytes = 1_000_000 } = {}) {
   });
   return {
     ...{ clock, lake, log, reader, queue, intake, failures, sources: opened.sources },
+    /** Crash points that were passed. */
+    passed,
     /** The next one is called once the next partitions are planned. */
     afterPlan,
     /** These partitions of the topic are assigned, and taken up. */
