@@ -1,14 +1,19 @@
 import { z } from 'zod';
+import type { Lake } from '../lakehouse/lake.ts';
 import type { ObjectStore } from '../lakehouse/storage.ts';
+import { putOnce } from './putOnce.ts';
 import { type FeatureList, featureListHash, featureListKey } from './vectorCodec.ts';
 
 /**
  * Keeps a list under its hash, so that vectors of it can be read for ever; idempotent. A scorer does so
- * before the first decision with a vector of the list. Gives the hash.
+ * before the first decision with a vector of the list. Gives the hash. @throws LAKE_COMMIT_TIMEOUT
  */
-export async function keepFeatureList(store: ObjectStore, list: FeatureList): Promise<string> {
+export async function keepFeatureList(
+  lake: Pick<Lake, 'store' | 'clock'>,
+  list: FeatureList,
+): Promise<string> {
   const hash = featureListHash(list);
-  await store.putIfAbsent(featureListKey(hash), Buffer.from(JSON.stringify(list)));
+  await putOnce(lake, featureListKey(hash), Buffer.from(JSON.stringify(list)));
   return hash;
 }
 

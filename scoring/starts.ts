@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import type { Lake } from '../lakehouse/lake.ts';
 import type { ObjectStore } from '../lakehouse/storage.ts';
+import { putOnce } from './putOnce.ts';
 
 /** A partition of one incarnation of a topic. */
 export interface PartitionIdentity {
@@ -15,33 +17,28 @@ export function partitionName({ topic, topicId, partition }: PartitionIdentity):
 
 /**
  * The first offset that is decided of a partition, said once for all time: the first who says it is right,
- * everybody else gets what was said. It is written before the first decision.
+ * everybody else gets what was said. It is written before the first decision. @throws LAKE_COMMIT_TIMEOUT
  */
 export async function claimStart(
-  store: ObjectStore,
+  lake: Pick<Lake, 'store' | 'clock'>,
   identity: PartitionIdentity,
   offset: number,
 ): Promise<number> {
-  const key = keyOf(identity);
-  await store.putIfAbsent(key, Buffer.from(JSON.stringify({ ...identity, offset })));
-  const said = await readStart(store, key);
-  if (said === undefined) throw new Error(`${key} is gone`);
-  return said.offset;
+  const said = await putOnce(lake, keyOf(identity), Buffer.from(JSON.stringify({ ...identity, offset })));
+  return startFile.parse(jsonOf(said)).offset;
 }
 
 /**
  * Where the first scorer of a lake found the landing of each partition, by `partitionName`: said once, so
  * that a first start that was cut short goes on with what it said. What is not in it came later (another
- * incarnation, partition or topic) and is decided from its earliest record on.
+ * incarnation, partition or topic) and is decided from its earliest record on. @throws LAKE_COMMIT_TIMEOUT
  */
 export async function claimFirstOffsets(
-  store: ObjectStore,
+  lake: Pick<Lake, 'store' | 'clock'>,
   offsets: ReadonlyMap<string, number>,
 ): Promise<ReadonlyMap<string, number>> {
-  await store.putIfAbsent(FIRST, Buffer.from(JSON.stringify(Object.fromEntries(offsets))));
-  const bytes = await store.read(FIRST);
-  if (bytes === undefined) throw new Error(`${FIRST} is gone`);
-  return new Map(Object.entries(firstFile.parse(JSON.parse(new TextDecoder().decode(bytes)))));
+  const said = await putOnce(lake, FIRST, Buffer.from(JSON.stringify(Object.fromEntries(offsets))));
+  return new Map(Object.entries(firstFile.parse(jsonOf(said))));
 }
 
 /** All starts by `partitionName`. */
@@ -76,5 +73,9 @@ function keyOf({ topic, topicId, partition }: PartitionIdentity): string {
 
 async function readStart(store: ObjectStore, key: string): Promise<z.infer<typeof startFile> | undefined> {
   const bytes = await store.read(key);
-  return bytes === undefined ? undefined : startFile.parse(JSON.parse(new TextDecoder().decode(bytes)));
+  return bytes === undefined ? undefined : startFile.parse(jsonOf(bytes));
+}
+
+function jsonOf(bytes: Uint8Array): unknown {
+  return JSON.parse(new TextDecoder().decode(bytes));
 }

@@ -59,7 +59,9 @@ export class BatchLoop {
     const { queue, limits, clock } = this.#parts;
     for (;;) {
       const leftMs = limits.maxWaitMs - (clock.nowMs() - (queue.waitingSinceMs ?? Number.NEGATIVE_INFINITY));
-      if (leftMs <= 0 || queue.size >= limits.maxBatch || signal.aborted) return;
+      // More than the whole wait is left where the clock was set back: nobody waits for it to come round again.
+      if (leftMs <= 0 || leftMs > limits.maxWaitMs) return;
+      if (queue.size >= limits.maxBatch || signal.aborted) return;
       await clock.sleep(Math.min(leftMs, 1));
     }
   }

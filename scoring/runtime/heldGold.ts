@@ -45,10 +45,20 @@ export class HeldGold {
     this.#fromMs = fromMs;
   }
 
-  /** Takes over a newer release. `arrivedMs`: all records that arrived before are decided. */
+  /**
+   * Takes over a newer release. `arrivedMs`: all records that arrived before are decided. A lake that cannot be
+   * read changes nothing: what is held goes on, and the statuses say how old it gets.
+   */
   async refresh(arrivedMs: number | undefined): Promise<void> {
     if (arrivedMs !== undefined) this.#fromMs = Math.max(this.#fromMs, this.#asOf(arrivedMs));
-    await this.#marts?.refresh(this.#fromMs);
+    try {
+      await this.#marts?.refresh(this.#fromMs);
+    } catch (error) {
+      this.#parts.lake.log.error(
+        { err: error },
+        'newer gold values cannot be read; those that are held go on',
+      );
+    }
   }
 
   #asOf(arrivedMs: number): number {

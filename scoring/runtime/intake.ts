@@ -27,10 +27,11 @@ export class Intake {
   readonly owned = new Map<string, OwnedPartition>();
   readonly #parts: IntakeParts;
   /** What others took from us: of use when it comes back before anybody has gone on with it. */
-  readonly #parked = new Map<string, OwnedPartition>();
+  readonly #parked = new Map<string, { readonly partition: OwnedPartition; readonly parkedAtMs: number }>();
   /** Sources whose first live record of all has not come: their windows are restored when it does. */
   readonly #waiting = new Map<OpenSource, SourcePlan>();
   readonly #accepted = new Map<string, number>();
+  #assignment: Assignment = new Map();
   #generation = 0;
   #ready: Promise<void> = Promise.resolve();
   #isReady = true;
@@ -38,6 +39,11 @@ export class Intake {
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
+  }
+
+  /** Whether all that was assigned is taken up. */
+  get isReady(): boolean {
+    return this.#isReady;
   }
 
   /** Whether somebody is at work: windows are restored, or records wait for their batch. */
@@ -50,6 +56,16 @@ export class Intake {
     return [...this.owned.values()].reduce((sum, { lane }) => sum + lane.keys, 0);
   }
 
+  /** Partitions of others whose windows are still here. */
+  get parked(): number {
+    return this.#parked.size;
+  }
+
+  /** Rises with each assignment. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   /** Fetches taken of a topic so far. */
   accepted(topic: string): number {
     return this.#accepted.get(topic) ?? 0;
@@ -58,20 +74,33 @@ export class Intake {
   /** These partitions are ours from now on, from where the published decisions say. */
   assign(assignment: Assignment): void {
     this.#generation += 1;
+    this.#assignment = assignment;
     this.#parts.queue.clear();
-    for (const [name, partition] of this.owned) this.#parked.set(name, partition);
+    const parkedAtMs = this.#parts.lake.clock.nowMs();
+    for (const [name, partition] of this.owned) this.#parked.set(name, { partition, parkedAtMs });
     this.owned.clear();
     this.#waiting.clear();
     // One at a time: the one before sees that its generation is over.
     this.#getReady((generation) => this.#takeUp(generation, assignment));
   }
 
+  /** The same partitions once more, since Kafka has no more what comes next. */
+  takeUpAgain(): void {
+    this.assign(this.#assignment);
+  }
+
+  /** Gives up windows that have not come back for so long that somebody has surely gone on with them. */
+  forgetParked(): void {
+    const beforeMs = this.#parts.lake.clock.nowMs() - PARKED_MS;
+    for (const [name, { parkedAtMs }] of this.#parked) if (parkedAtMs < beforeMs) this.#parked.delete(name);
+  }
+
   /** Queues a fetch if it starts where we are; else seeks there. False: it was dropped. */
   async accept(batch: FetchedBatch, heartbeat: () => Promise<void>): Promise<boolean> {
-    const { queue, queueBytes, group } = this.#parts;
-    await this.#holdOn(this.#ready, heartbeat);
+    const { lake, queue, queueBytes, group } = this.#parts;
+    await this.#holdOnUntilReady(heartbeat);
     this.#startWaiting(batch);
-    await this.#holdOn(this.#ready, heartbeat);
+    await this.#holdOnUntilReady(heartbeat);
     const generation = this.#generation;
     const owner = this.#ownerOf(batch);
     if (owner === undefined || this.#isEnding) return false;
@@ -79,9 +108,10 @@ export class Intake {
       group.seek(batch.topic, batch.partition, owner.taken);
       return false;
     }
+    const receivedAtMs = lake.clock.nowMs();
     await this.#holdOn(queue.below(queueBytes), heartbeat);
     if (generation !== this.#generation || this.#isEnding) return false;
-    this.#take(owner, batch);
+    this.#take(owner, batch, receivedAtMs);
     return true;
   }
 
@@ -111,10 +141,9 @@ export class Intake {
   }
 
   /** hot path */
-  #take(owner: OwnedPartition, { topic, records, nextOffset }: FetchedBatch): void {
-    const { lake, queue, guard } = this.#parts;
+  #take(owner: OwnedPartition, { topic, records, nextOffset }: FetchedBatch, receivedAtMs: number): void {
+    const { queue, guard } = this.#parts;
     const { lane, plan } = owner;
-    const receivedAtMs = lake.clock.nowMs();
     guard.fetches += 1;
     const fetch = guard.fetches;
     for (const fetched of records) {
@@ -150,6 +179,7 @@ export class Intake {
     await settled();
     const numbers = ({ contract }: OpenSource) => assignment.get(contract.topic) ?? [];
     const planned = await plan(new Map(sources.map((source) => [source, numbers(source)])));
+    this.#forgetPassed(planned);
     for (const one of planned) {
       if (generation !== this.#generation) return;
       if (isLive(one)) await this.#restore(generation, one);
@@ -159,6 +189,14 @@ export class Intake {
     lake.crashPoint('after-restore');
     const partitions = planned.reduce((sum, { plans }) => sum + plans.length, 0);
     log.info({ partitions, keys: this.keys, ms: lake.clock.nowMs() - startedMs }, 'partitions taken up');
+  }
+
+  /** Somebody has gone on with these: they would only lie beside the windows that are restored. */
+  #forgetPassed(planned: readonly SourcePlan[]): void {
+    for (const { place, position } of planned.flatMap(({ plans }) => plans)) {
+      const name = partitionName(place);
+      if (this.#parked.get(name)?.partition.folded !== position) this.#parked.delete(name);
+    }
   }
 
   /** With the first live record of all it is known which files came before it. */
@@ -173,7 +211,8 @@ export class Intake {
   async #restore(generation: number, planned: SourcePlan, firstLiveMs?: number): Promise<void> {
     const { guard, group } = this.#parts;
     const isOver = () => generation !== this.#generation || this.#isEnding;
-    const request = { parked: this.#parked, firstLiveMs, isOver };
+    const parked = new Map([...this.#parked].map(([name, { partition }]) => [name, partition]));
+    const request = { parked, firstLiveMs, isOver };
     const partitions = await restorePartitions(this.#parts, planned, request);
     if (isOver()) return;
     for (const partition of partitions) {
@@ -191,6 +230,11 @@ export class Intake {
     }
   }
 
+  /** Until no windows are being restored, those of assignments that came meanwhile neither. */
+  async #holdOnUntilReady(heartbeat: () => Promise<void>): Promise<void> {
+    while (!this.#isReady) await this.#holdOn(this.#ready, heartbeat);
+  }
+
   /** Waits without leaving the group. The heartbeat throws when the group rebalances. */
   async #holdOn(event: Promise<void>, heartbeat: () => Promise<void>): Promise<void> {
     let isOver = false;
@@ -203,6 +247,9 @@ export class Intake {
     }
   }
 }
+
+/** How long windows of partitions that went to others are kept, in milliseconds. */
+const PARKED_MS = 600_000;
 
 function sizeOf({ key, value }: KafkaRecord): number {
   return (key?.length ?? 0) + (value?.length ?? 0) + ITEM_BYTES;

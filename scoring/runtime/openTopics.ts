@@ -2,8 +2,9 @@ import { fault } from '../../infra/core/errorCatalog.ts';
 import type { TopicReader } from '../../infra/core/kafka.ts';
 import type { Contract } from '../../ingestion/contract.ts';
 import type { Lake } from '../../lakehouse/lake.ts';
+import { keepFeatureList } from '../featureLists.ts';
 import { claimFirstOffsets } from '../starts.ts';
-import { featureListHash, featureListKey, featureListOf } from '../vectorCodec.ts';
+import { featureListOf } from '../vectorCodec.ts';
 import type { ExpectedTopic } from './identityGuard.ts';
 import { type OpenSource, type OpenTopic, openTopic, readTopicsNow, type ScoredSource } from './sources.ts';
 import { landedOffsets } from './takeUp.ts';
@@ -40,13 +41,9 @@ export async function openTopics(
   const all = [...sources, decisions];
   const now = await readTopicsNow(lake, reader, { topics: all, cluster: parts.cluster });
   lake.crashPoint('before-starts');
-  const firstOffsets = await claimFirstOffsets(lake.store, landedOffsets(now, sources));
+  const firstOffsets = await claimFirstOffsets(lake, landedOffsets(now, sources));
   lake.crashPoint('after-starts');
-  for (const { set } of sources) {
-    const list = featureListOf(set);
-    const body = Buffer.from(JSON.stringify(list));
-    await lake.store.putIfAbsent(featureListKey(featureListHash(list)), body);
-  }
+  for (const { set } of sources) await keepFeatureList(lake, featureListOf(set));
   return { sources, decisions, all, firstOffsets };
 }
 

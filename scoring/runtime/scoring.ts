@@ -129,9 +129,9 @@ function wire(deps: ScoringDeps, wiring: Wiring): Running {
   });
   const upkeep = {
     ...{ intake, sources: opened.sources, reader, group, totals, clock, log, pollMs: limits.pollMs },
-    poll: async (caughtUpAtMs: number | undefined) => {
+    poll: async (caughtUpAtMs: () => number | undefined) => {
       await models.poll();
-      await deps.gold.refresh(caughtUpAtMs);
+      await deps.gold.refresh(caughtUpAtMs());
     },
     fields: () => {
       const { keys } = intake;

@@ -38,7 +38,7 @@ export async function planTakeUp(
     if (log === undefined) return [];
     const place = { topic: of.contract.topic, topicId: of.topicId, partition };
     const name = partitionName(place);
-    const start = await claimStart(lake.store, place, firstOffsets.get(name) ?? log.logStart);
+    const start = await claimStart(lake, place, firstOffsets.get(name) ?? log.logStart);
     const facts = {
       ...{ place, start, landed: landed.get(partition) },
       ...{ logStart: log.logStart, logEnd: log.logEnd },

@@ -1,4 +1,5 @@
 import { isFault } from '../../infra/core/errorCatalog.ts';
+import type { TidemarkError } from '../../infra/core/errors.ts';
 import type { TopicReader, TopicState } from '../../infra/core/kafka.ts';
 import type { GroupConsumer } from '../../infra/core/kafkaGroup.ts';
 import type { Clock, Logger } from '../../infra/core/ports.ts';
@@ -22,8 +23,8 @@ export interface UpkeepParts {
   readonly reader: TopicReader;
   readonly group: Pick<GroupConsumer, 'commitOffsets'>;
   readonly totals: Totals;
-  /** What follows newer models and gold values. All records that arrived before `caughtUpAtMs` are decided. */
-  readonly poll: (caughtUpAtMs: number | undefined) => Promise<unknown>;
+  /** What follows newer models and gold values. All records that arrived before `caughtUpAtMs()` are decided. */
+  readonly poll: (caughtUpAtMs: () => number | undefined) => Promise<unknown>;
   readonly pollMs: number;
   readonly fields: () => object;
   readonly clock: Clock;
@@ -35,13 +36,18 @@ export async function keepUp(parts: UpkeepParts, ended: AbortSignal): Promise<vo
   const { clock, pollMs, poll, totals, log, fields } = parts;
   const stalls = new StallWatch();
   const sweeping = { next: 0 };
-  const caughtUp: CaughtUp = { atMs: undefined };
+  const looks: Looks = { caughtUp: undefined, overtaken: new Map() };
+  const caughtUpAtMs = () =>
+    looks.caughtUp?.generation === parts.intake.generation ? looks.caughtUp.atMs : undefined;
   await Promise.all([
-    every(clock, { ms: WATCH_MS, ended }, () => watch(parts, { stalls, caughtUp })),
+    every(clock, { ms: WATCH_MS, ended }, () => watch(parts, { stalls, looks })),
     every(clock, { ms: OFFSETS_MS, ended }, () => tellOffsets(parts)),
-    every(clock, { ms: SWEEP_MS, ended }, async () => sweepNext(parts.intake, sweeping)),
+    every(clock, { ms: SWEEP_MS, ended }, async () => {
+      sweepNext(parts.intake, sweeping);
+      parts.intake.forgetParked();
+    }),
     every(clock, { ms: REPORT_MS, ended }, async () => totals.report(log, fields())),
-    every(clock, { ms: pollMs, ended }, () => poll(caughtUp.atMs)),
+    every(clock, { ms: pollMs, ended }, () => poll(caughtUpAtMs)),
   ]);
 }
 
@@ -60,8 +66,12 @@ export async function tellOffsets({ intake, group, log }: UpkeepParts): Promise<
 
 // === Helpers ===
 
-interface CaughtUp {
-  atMs: number | undefined;
+/** What the looks before the next one have seen. */
+interface Looks {
+  /** Of the assignment of then only: a later one may have brought older records. */
+  caughtUp: { readonly atMs: number; readonly generation: number } | undefined;
+  /** By topic, the place that the log no longer reaches back to. */
+  readonly overtaken: Map<string, string>;
 }
 
 async function every(
@@ -83,11 +93,11 @@ async function every(
 /** Topics are looked at when they are idle too; a client that is stuck ends the process. */
 async function watch(
   parts: UpkeepParts,
-  { stalls, caughtUp }: { readonly stalls: StallWatch; readonly caughtUp: CaughtUp },
+  { stalls, looks }: { readonly stalls: StallWatch; readonly looks: Looks },
 ): Promise<void> {
   const { intake, sources, clock } = parts;
+  const { generation } = intake;
   const lookedMs = clock.nowMs();
-  let waiting = 0;
   const before = new Map(sources.map((source) => [source, positionsOf(intake, source)]));
   const states = await readStates(parts);
   if (states === undefined) return;
@@ -100,13 +110,67 @@ async function watch(
     const problem =
       findTopicFault({ ...expected, positions: earlier }, state) &&
       findTopicFault({ ...expected, positions }, state);
-    // What retention takes now is decided from bronze at the next start; what waits here is in our hands.
     if (problem !== undefined && !isFault(problem, 'LANDING_RETENTION_OVERTOOK')) throw problem;
-    const lag = lagOf(positions, state);
-    waiting += lag;
-    stalls.look({ topic, accepted: intake.accepted(topic), isBusy: intake.isBusy, lag }, clock.nowMs());
+    followRetention(parts, { overtaken: looks.overtaken, topic, problem });
+    const look = { topic, accepted: intake.accepted(topic), isBusy: intake.isBusy };
+    stalls.look({ ...look, lag: lagOf(positions, state) }, clock.nowMs());
   }
-  if (waiting === 0 && !intake.isBusy) caughtUp.atMs = lookedMs;
+  const atMs = decidedBefore(parts, states, lookedMs);
+  if (atMs !== undefined && generation === intake.generation) looks.caughtUp = { atMs, generation };
+}
+
+/**
+ * All records that arrived before this time are decided; undefined: that is not known. Under load something
+ * always waits: what is decided of a partition tells how old it can be.
+ */
+function decidedBefore(
+  { intake, sources }: UpkeepParts,
+  states: readonly TopicState[],
+  lookedMs: number,
+): number | undefined {
+  if (!intake.isReady) return undefined;
+  const times = [...intake.owned.values()].map(({ plan: { place }, taken, published, arrivedAtMs }) => {
+    const log = states.find(({ topic }) => topic === place.topic);
+    const { logEnd = Number.POSITIVE_INFINITY } =
+      log?.partitions.find(({ partition }) => partition === place.partition) ?? {};
+    // Behind the last record there may be markers, which nobody decides.
+    if ((intake.isBusy ? published : taken) >= logEnd) return lookedMs;
+    const source = sources.find(({ contract }) => contract.topic === place.topic);
+    return (arrivedAtMs ?? Number.NEGATIVE_INFINITY) - stepBackMs(source);
+  });
+  const atMs = Math.min(lookedMs, ...times);
+  return atMs === Number.NEGATIVE_INFINITY ? undefined : atMs;
+}
+
+/** How far arrivals of a partition may step back where its producers tell the time, see `forgettableBefore`. */
+function stepBackMs(source: OpenSource | undefined): number {
+  return (source?.set.settings.latenessMs ?? 0) + 15 * 60_000;
+}
+
+/**
+ * A fetch that has come is in our hands, whatever retention takes. Where none comes from one look to the next,
+ * Kafka has no more what comes next, and answers with later records for ever: bronze has it.
+ */
+function followRetention(
+  { intake, log }: UpkeepParts,
+  seen: {
+    readonly overtaken: Map<string, string>;
+    readonly topic: string;
+    readonly problem: TidemarkError | undefined;
+  },
+): void {
+  const { overtaken, topic, problem } = seen;
+  if (problem === undefined) {
+    overtaken.delete(topic);
+    return;
+  }
+  const { partition, next, logStart } = problem.details;
+  const place = `${partition}:${next}`;
+  if (overtaken.get(topic) === place) {
+    log.warn({ topic, partition, next, logStart }, 'retention has overtaken us; taking up again');
+    intake.takeUpAgain();
+  }
+  overtaken.set(topic, place);
 }
 
 function positionsOf({ owned }: Intake, { contract }: OpenSource): ReadonlyMap<number, number> {

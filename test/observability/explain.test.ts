@@ -161,7 +161,7 @@ describe('an id without a decision', () => {
     [`${PLACE.topic}:begun:0:8`, 'DECISION_NOT_FOUND', 'have landed up to offset 8'],
   ])('%s: %s', async (id, code, message) => {
     await landAll();
-    await claimStart(lake.store, { topic: PLACE.topic, topicId: 'begun', partition: 0 }, 5);
+    await claimStart(lake, { topic: PLACE.topic, topicId: 'begun', partition: 0 }, 5);
     const table = await openTable(lake, decisions.table);
     const appId = `score:${PLACE.topic}@begun:0`;
     await commitTo(table!, { txns: [{ appId, expected: undefined, version: 8 }] });

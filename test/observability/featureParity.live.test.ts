@@ -171,7 +171,7 @@ describe('what cannot be compared', () => {
       ...list,
       features: list.features.map((one) => (one.name === 'amt_log' ? { ...one, hash: 'before' } : one)),
     };
-    const hash = await keepFeatureList(lake.store, old);
+    const hash = await keepFeatureList(lake, old);
     await landDecisions(lake, [
       ...DECISIONS.slice(0, 10).map((decision) => ({ ...decision, feature_list: hash })),
       ...DECISIONS.slice(10, 15).map((decision) => ({ ...decision, feature_list: '00ff00ff00ff00ff' })),

@@ -18,8 +18,8 @@ beforeEach(async () => {
   lake = await openTempLake();
   next = [0, 0];
   await land(lake, RECORDS);
-  await claimStart(lake.store, { topic: TOPIC, topicId: 'id-1', partition: 0 }, 10);
-  await claimStart(lake.store, { topic: TOPIC, topicId: 'id-1', partition: 1 }, 5);
+  await claimStart(lake, { topic: TOPIC, topicId: 'id-1', partition: 0 }, 10);
+  await claimStart(lake, { topic: TOPIC, topicId: 'id-1', partition: 1 }, 5);
 });
 afterEach(() => lake[Symbol.asyncDispose]());
 
@@ -132,7 +132,7 @@ describe('decisions that are right', () => {
   it('are of each incarnation of the source apart; one without a start is not scored', async () => {
     await land(lake, [{ partition: 0, from: 0, to: 6 }], { topic: TOPIC, topicId: 'id-2' });
     await land(lake, [{ partition: 0, from: 0, to: 6 }], { topic: TOPIC, topicId: 'id-3' });
-    await claimStart(lake.store, { topic: TOPIC, topicId: 'id-2', partition: 0 }, 0);
+    await claimStart(lake, { topic: TOPIC, topicId: 'id-2', partition: 0 }, 0);
     await decide(0, [...idsOf(0, from(10, 12)), ...idsOf(0, from(0, 4), 'id-2')]);
     const report = await verify();
     expect(found(report)).toEqual([]);
