@@ -52,13 +52,12 @@ export async function closeGrid(deps: CloseDeps, signal?: AbortSignal): Promise<
   if (newest !== undefined && newest.atMs >= dueMs) return newest;
   if (newest === undefined && (await landedOffsets(lake, deps.sources)).length === 0) return undefined;
   if (!(await hasLanded(deps, signal))) return newest;
-  const before = newest ?? (await beginning(deps, dueMs));
+  const firstMs = newest?.atMs ?? (await claimFirst(lake.store, dueMs));
+  // Somebody began the chain behind this grid point meanwhile: before its beginning nothing is closed.
+  if (firstMs > dueMs) return await newestClosing(lake.store);
+  const before = newest ?? beginning(settings, { firstMs, dueMs });
   if (before !== undefined && !(await skipBefore(lake, before, dueMs))) return await closeGrid(deps, signal);
-  const offsets: Record<string, Record<string, number>> = {};
-  for (const { table, landed } of deps.sources) {
-    const snapshot = await (await openTable(lake, table))?.snapshot();
-    offsets[table] = Object.fromEntries(snapshot === undefined ? [] : landed(snapshot));
-  }
+  const offsets = await offsetsByTable(deps);
   const closing = { atMs: dueMs, gridMs, delayMs, isSkipped: false, offsets };
   // Whoever was first is right: what landed since is for a later grid point.
   return (await putClosing(lake, closing)) === 'closed' ? closing : await closeGrid(deps, signal);
@@ -80,9 +79,10 @@ async function skipBefore(lake: Lake, before: Closing, dueMs: number): Promise<b
  * What stands before the first closing: nothing, unless somebody who began the chain earlier fell asleep
  * before closing its first grid point, which then shows nothing.
  */
-async function beginning({ lake, settings }: CloseDeps, dueMs: number): Promise<Closing | undefined> {
-  const { gridMs, delayMs } = settings;
-  const firstMs = await claimFirst(lake.store, dueMs);
+function beginning(
+  { gridMs, delayMs }: GridSettings,
+  { firstMs, dueMs }: { readonly firstMs: number; readonly dueMs: number },
+): Closing | undefined {
   return firstMs < dueMs
     ? { atMs: firstMs - gridMs, gridMs, delayMs, isSkipped: true, offsets: {} }
     : undefined;
@@ -124,4 +124,13 @@ async function landedOffsets(lake: Lake, sources: readonly GridSource[]) {
     }
   }
   return all;
+}
+
+async function offsetsByTable({ lake, sources }: CloseDeps): Promise<Closing['offsets']> {
+  const offsets: Record<string, Record<string, number>> = {};
+  for (const { table, landed } of sources) {
+    const snapshot = await (await openTable(lake, table))?.snapshot();
+    offsets[table] = Object.fromEntries(snapshot === undefined ? [] : landed(snapshot));
+  }
+  return offsets;
 }

@@ -199,6 +199,27 @@ test('who begins the chain and falls asleep holds up nobody, and changes nothing
   expect(await visibleOf(lake)).toEqual({ 'id-1/0/0': 20 });
 });
 
+test('who would begin the chain before the grid point at which another began it closes nothing', async () => {
+  const clock = testClock(NOON + 2_000);
+  await using lake = await openTempLake(clock);
+  await transfers(lake, 0);
+  const { deps } = await openTestGrid(lake);
+  const [waits, asleep] = [Promise.withResolvers<void>(), Promise.withResolvers<Map<string, number>>()];
+  const logEnds = () => {
+    waits.resolve();
+    return asleep.promise;
+  };
+  const slow = closeGrid({ ...deps, logEnds });
+  await waits.promise;
+  clock.nowMsValue = NOON + 22_000;
+  await closeGrid(deps);
+  await transfers(lake, 0);
+  asleep.resolve(new Map());
+  expect((await slow)?.atMs).toBe(NOON + 20_000);
+  expect((await closingsOf(lake)).map(({ atMs }) => atMs)).toEqual([NOON + 20_000]);
+  expect(await visibleOf(lake)).toEqual({ 'id-1/0/0': 20 });
+});
+
 test('a lost answer of the store is resolved by reading back', async () => {
   const clock = testClock(NOON);
   await using lake = await openTempLake(clock);
