@@ -177,6 +177,31 @@ test('of whom nothing changes a day knows as much as the day before', async () =
   expect(later.view.read(0, 'ann', midnight - GRID_MS, { row, at: 0 })).toBe('NOT_HELD');
 });
 
+test('a mart is used by those whose features have the definitions that it was made by', async () => {
+  const early = testClock(SCENES[0]!.nowMs);
+  await using own = await openTempLake(early);
+  await landScene(own, SCENES[0]!);
+  const { run, deps } = await openTestGrid(own);
+  await run();
+  const old = await openGoldMarts(own, deps.entities, { heldFromMs: 0 });
+  const content = gridContent([goldEntry('n_60s', { entity: 'actor', aggregation: 'count', window: '60s' })]);
+  const next = await openTestGrid(own, { content });
+  const more = await openGoldMarts(own, next.deps.entities, { heldFromMs: 0 });
+  // As if a seed or a contract had changed: the columns are called what they were called.
+  const changed = deps.entities.map((entity, i) => ({
+    ...entity,
+    features: entity.features.map((one) => (i === 1 ? { ...one, hash: 'another' } : one)),
+  }));
+  const other = await openGoldMarts(own, changed, { heldFromMs: 0 });
+  expect([more, other].map(({ view }) => view.closedToMs)).toEqual([-Infinity, -Infinity]);
+  expect(read(other, 0, 'ann', old.view.closedToMs).status).toBe('OUTSIDE_MAX_AGE');
+
+  early.nowMsValue += GRID_MS;
+  await next.run();
+  expect([await old.refresh(), await more.refresh(), await other.refresh()]).toEqual([true, true, false]);
+  expect(old.view.closedToMs).toBe(more.view.closedToMs);
+});
+
 test('a release of models alone changes nothing in the view', async () => {
   const marts = await openGoldMarts(lake, await entities(), { heldFromMs: 0 });
   const release = await newestRelease(lake.store);
