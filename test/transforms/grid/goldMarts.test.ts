@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { txFintech } from '../../../ingestion/contracts/txFintech.ts';
 import { newestRelease, publishRelease } from '../../../lakehouse/release.ts';
+import { scan } from '../../../lakehouse/scan.ts';
 import { openTable } from '../../../lakehouse/table.ts';
 import { type GoldMarts, openGoldMarts } from '../../../transforms/grid/goldMarts.ts';
 import { createHeldRows } from '../../../transforms/grid/heldRows.ts';
+import { bringMart } from '../../../transforms/grid/martsStep.ts';
 import { openTempLake, type TempLake, testClock } from '../../support/tempLake.ts';
 import { randomOf } from '../features/randomStream.ts';
 import {
@@ -200,6 +202,23 @@ test('a mart is used by those whose features have the definitions that it was ma
   await next.run();
   expect([await old.refresh(), await more.refresh(), await other.refresh()]).toEqual([true, true, false]);
   expect(old.view.closedToMs).toBe(more.view.closedToMs);
+});
+
+test('what a producer dates three days ahead is in the mart when its time comes', async () => {
+  const now = testClock(START);
+  await using own = await openTempLake(now);
+  const aheadMs = START + 3 * 86_400_000;
+  await landLive(own, txFintech, [{ arrivedAtMs: aheadMs, value: transfer(idOf(1), aheadMs) }]);
+  const { run, deps } = await openTestGrid(own);
+  await run();
+  const [actor] = deps.entities;
+  const tiles = await (await openTable(own, actor!.tilesTable))?.snapshot();
+  const toMs = Math.ceil(aheadMs / GRID_MS) * GRID_MS;
+  const step = await bringMart(own, actor!, { ...deps.settings, tiles: tiles!, toMs });
+  await using rows = await scan(own, step!.snapshot);
+  await using session = await own.duckdb.connect();
+  const found = await session.rows(`select n_20s from ${rows.sql} where epoch_ms(as_of) = ${toMs}`);
+  expect(found).toEqual([{ n_20s: 1 }]);
 });
 
 test('a release of models alone changes nothing in the view', async () => {
