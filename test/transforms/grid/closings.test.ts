@@ -278,6 +278,26 @@ test('rows of all tables that feed an entity count, labels when they and their e
   ]);
 });
 
+test('while nothing is new of any event with a label only new rows are read', async () => {
+  const clock = testClock(NOON + 2_000);
+  await using lake = await openTempLake(clock);
+  const at = clock.nowMs();
+  await landLive(lake, txFintech, [{ arrivedAtMs: at, value: transfer(idOf(800), at - 1_000) }]);
+  await landLive(lake, labels, [{ arrivedAtMs: at, value: label(idOf(800), at - 1_000) }]);
+  const opened = new Set<string>();
+  const openLocal: typeof lake.store.openLocal = async (key) => {
+    if (key.startsWith('bronze/tx_fintech')) opened.add(key);
+    return await lake.store.openLocal(key);
+  };
+  const { run } = await openTestGrid({ ...lake, store: { ...lake.store, openLocal } });
+  await run();
+  opened.clear();
+  clock.nowMsValue += 10_000;
+  await landLive(lake, txFintech, [{ arrivedAtMs: at + 9_000, value: transfer(idOf(801), at + 8_000) }]);
+  expect((await run()).outcome).toBe('published');
+  expect(opened.size).toBe(1);
+});
+
 test('tiles that would count other rows than bronze has are not committed', async () => {
   const clock = testClock(NOON + 2_000);
   await using lake = await openTempLake(clock);
