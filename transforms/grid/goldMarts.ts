@@ -121,13 +121,13 @@ async function refresh(
   const fromMs = Math.max(Math.min(wantedMs, closedToMs), firstMs);
   // Rows of grid points that are not closed yet are not seen by look-ups, so the same rows take the changes.
   const marts = isSame ? held.marts : entities.map(({ features }) => createHeldRows(features.length));
-  for (const [index, mart] of pinned.entries()) {
+  const isNew = !isSame || closedToMs > held.closedToMs;
+  for (const [index, mart] of isNew ? pinned.entries() : []) {
     const { features } = entities[index] as GoldEntity;
     const after = isSame ? held.closedToMs : undefined;
     const columns = features.map(({ column }) => column);
     await loadRows(lake, { mart, columns, fromMs, after, closedToMs }, marts[index] as HeldRows);
   }
-  const isNew = !isSame || closedToMs > held.closedToMs;
   Object.assign(held, { marts, closedToMs, heldFromMs: fromMs, loaded: { release: release.number, built } });
   for (const rows of marts) rows.forgetBefore(fromMs);
   return isNew;

@@ -222,10 +222,18 @@ test('what a producer dates three days ahead is in the mart when its time comes'
 });
 
 test('a release of models alone changes nothing in the view', async () => {
-  const marts = await openGoldMarts(lake, await entities(), { heldFromMs: 0 });
+  const opened: string[] = [];
+  const openLocal: typeof lake.store.openLocal = async (key) => {
+    opened.push(key);
+    return await lake.store.openLocal(key);
+  };
+  const watched = { ...lake, store: { ...lake.store, openLocal } };
+  const marts = await openGoldMarts(watched, await entities(), { heldFromMs: 0 });
+  expect(opened.splice(0)).not.toEqual([]);
   const release = await newestRelease(lake.store);
   await publishRelease(lake, { ...release!, number: release!.number + 1, run: 'models' });
   expect(await marts.refresh()).toBe(false);
+  expect(opened).toEqual([]);
   expect(answers(marts, points)).toEqual(answers(history.at(-1)!, points));
 });
 
