@@ -220,6 +220,18 @@ test('who would begin the chain before the grid point at which another began it 
   expect(await visibleOf(lake)).toEqual({ 'id-1/0/0': 20 });
 });
 
+test('while the chain shows nothing yet and Kafka is away there is nothing to roll up', async () => {
+  const clock = testClock(NOON + 2_000);
+  await using lake = await openTempLake(clock);
+  await transfers(lake, 0);
+  const { deps } = await openTestGrid(lake);
+  const skipped = { atMs: NOON - 10_000, gridMs: 10_000, delayMs: 2_000, isSkipped: true, offsets: {} };
+  await putClosing(lake, skipped);
+  const run = createGridRunner({ ...deps, logEnds: async () => undefined });
+  expect((await run()).outcome).toBe('not closed');
+  expect((await createGridRunner(deps)()).outcome).toBe('published');
+});
+
 test('a lost answer of the store is resolved by reading back', async () => {
   const clock = testClock(NOON);
   await using lake = await openTempLake(clock);
