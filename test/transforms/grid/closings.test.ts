@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { loadConfig } from '../../../infra/core/config.ts';
 import { labels } from '../../../ingestion/contracts/labels.ts';
 import { txFintech } from '../../../ingestion/contracts/txFintech.ts';
 import { txGaming } from '../../../ingestion/contracts/txGaming.ts';
@@ -261,6 +262,12 @@ test('a closing that is missing, and another grid, are refused', async () => {
   await expect(closeGrid({ ...deps, settings })).rejects.toMatchObject({ code: 'GRID_CHANGED' });
   await lake.store.remove(`_closings/${String(NOON + 10_000).padStart(16, '0')}.json`);
   await expect(closingsOf(lake)).rejects.toMatchObject({ code: 'GRID_CLOSING_CORRUPT' });
+});
+
+test('a grid by which days begin between two grid points is refused', () => {
+  for (const grid of ['7h', '0s', '2d'])
+    expect(() => loadConfig({ TIDEMARK_GRID: grid })).toThrow('TIDEMARK_GRID: expected a part of a day');
+  expect(loadConfig({ TIDEMARK_GRID: '1d' }).grid.gridMs).toBe(86_400_000);
 });
 
 test('rows of all tables that feed an entity count, labels when they and their event are visible', async () => {
