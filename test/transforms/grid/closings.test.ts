@@ -140,6 +140,24 @@ test('files that land before the first closing are visible when they arrived, la
   });
 });
 
+test('who does not begin with files leaves time for more of them, until a live record has landed', async () => {
+  const clock = testClock(NOON + 2_000);
+  await using lake = await openTempLake(clock);
+  const sent = (arrivedAtMs: number) => {
+    made += 1;
+    return { arrivedAtMs, value: transfer(idOf(made), arrivedAtMs - 100) };
+  };
+  const { deps } = await openTestGrid(lake);
+  const watching = { ...deps, beginsWithFiles: false };
+  await landLive(lake, txFintech, [sent(NOON - 50_000)], { topicId: FILE });
+  expect(await closeGrid(watching)).toBeUndefined();
+  clock.nowMsValue += 10_000;
+  await landLive(lake, txFintech, [sent(NOON - 70_000)], { topicId: 'file:more' });
+  await transfers(lake, 0);
+  expect((await closeGrid(watching))?.atMs).toBe(NOON + 10_000);
+  expect(await visibleOf(lake)).toEqual({ [`${FILE}/0/0`]: -50, 'file:more/0/0': -70, 'id-1/0/0': 10 });
+});
+
 test('of a file that compaction made of several commits only rows below the closing are visible', async () => {
   const clock = testClock(NOON + 2_000);
   await using lake = await openTempLake(clock);
