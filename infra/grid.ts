@@ -24,8 +24,13 @@ export function featureSettings({ grid }: Pick<Config, 'grid'>): FeatureSettings
  * The grid of a content over a lake: closings, tiles and marts of all its entities. The bronze tables that
  * feed them are there afterwards. @throws FEATURE_INVALID
  */
-export async function openGrid(lake: Lake, content: Content, config: GridConfig): Promise<GridRunner> {
-  return createGridRunner(await openGridDeps(lake, content, config));
+export async function openGrid(
+  lake: Lake,
+  content: Content,
+  config: GridConfig,
+  { beginsWithFiles = true }: Pick<GridDeps, 'beginsWithFiles'> = {},
+): Promise<GridRunner> {
+  return createGridRunner({ ...(await openGridDeps(lake, content, config)), beginsWithFiles });
 }
 
 /** What `openGrid` runs on. */

@@ -64,6 +64,9 @@ export type PartialKind = 'n' | 'sum' | 'squares' | 'min' | 'max' | 'first' | 'l
 /** What stands for the record's key in `of`. */
 export const KEY = 'key';
 
+/** Metadata of a mart's column: the hash of the feature that its values are of. */
+export const FEATURE_HASH = 'tidemark.feature';
+
 /** How many of the lowest hashes a distinct count keeps. */
 export const DISTINCT_HASHES = 64;
 
@@ -173,7 +176,7 @@ function resolveEntity(parts: GoldParts, entity: FeatureEntity, entries: readonl
   const features = entries.map((entry) => featureOf(parts, { entity, feeds }, entry));
   const stands = partials.flatMap(({ of }) => of ?? []);
   const tilesHash = hashOf({ partials, ...standsOn(parts, feeds, { id: entity.input, stands, labels }) });
-  const martHash = hashOf([tilesHash, features.map(({ column, hash }) => [column, hash])]);
+  const martHash = hashOf([tilesHash, FEATURE_HASH, features.map(({ column, hash }) => [column, hash])]);
   return {
     name: entity.name,
     features,
@@ -196,8 +199,10 @@ function partialField({ column, type, kind, of = 'rows' }: GoldPartial): DeltaFi
   return described(column, type, isTime ? COMMENTS[kind] : `${COMMENTS[kind]} ${of}`);
 }
 
-function featureField({ column, entry: { description }, isAge }: GoldFeature): DeltaField {
-  return described(column, 'double', `${isAge ? 'time in ms since 1970 UTC behind: ' : ''}${description}`);
+function featureField({ column, entry: { description }, isAge, hash }: GoldFeature): DeltaField {
+  const comment = `${isAge ? 'time in ms since 1970 UTC behind: ' : ''}${description}`;
+  const named = described(column, 'double', comment);
+  return { ...named, metadata: { ...named.metadata, [FEATURE_HASH]: hash } };
 }
 
 /** Sources that can name the entity. */

@@ -30,7 +30,8 @@ export const registerLand: RegisterCommand = (program) => {
 Example:
   tidemark land --from history.parquet --topic ${paymentContent.contracts[0]?.topic}
 
-All rows must have arrived before the topic's first live record, and none in the future.`,
+All rows must have arrived before the topic's first live record, and none in the future. Land all files of a history before
+\`tidemark run\` and before live traffic: feature marts count later ones as known from now on only.`,
     )
     .action(landAction);
 };

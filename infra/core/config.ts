@@ -38,7 +38,7 @@ const schema = z.object({
   TIDEMARK_ALERT_WINDOW: duration('1h').pipe(z.number().int().min(1_000)),
   TIDEMARK_TRAIN_SCHEDULE: duration('24h'),
 
-  TIDEMARK_GRID: duration('1h'),
+  TIDEMARK_GRID: duration('1h').refine((ms) => ms > 0 && 86_400_000 % ms === 0, 'expected a part of a day'),
   TIDEMARK_GRID_DELAY: duration('5m'),
   TIDEMARK_GRID_WAIT: duration('4m'),
   TIDEMARK_GRID_KEEP: duration('3d'),

@@ -49,7 +49,8 @@ function gridTask(lake: Lake, content: Content, { config, log }: ProcessContext)
   // One for all steps: it remembers the closings that it has read.
   let runGrid: GridRunner | undefined;
   const run = async (stop: AbortSignal) => {
-    runGrid ??= await openGrid(lake, content, config);
+    // A history may be landing, file after file: who lands it says by `tidemark run` that it is complete.
+    runGrid ??= await openGrid(lake, content, config, { beginsWithFiles: false });
     const { outcome, release, closedToMs = null } = await runGrid({ signal: stop });
     if (outcome === 'published') log.info({ release, closedToMs }, 'grid point published');
   };

@@ -10,6 +10,7 @@ import { openTable } from '../../lakehouse/table.ts';
 import { asOfMs } from '../../transforms/feature.ts';
 import type { FeatureSet } from '../../transforms/featureSet.ts';
 import { backfillSql, feedingSql } from '../../transforms/featureSql.ts';
+import { isBuilt } from '../../transforms/progress.ts';
 import { QUARANTINE } from '../../transforms/relations.ts';
 import type { CardFeature } from '../modelCard.ts';
 import type { TrainingSettings } from '../scoringContent.ts';
@@ -115,7 +116,7 @@ async function makeVectors(context: Context, set: FeatureSet): Promise<string> {
   return name;
 }
 
-/** The tiles of all entities, by entity. @throws TRAINING_NOT_READY unless closed up to the last event */
+/** The tiles of all entities, by entity. @throws TRAINING_NOT_READY unless closed up to the last event, by the definitions of today */
 async function openTiles(context: Omit<Context, 'tiles'>): Promise<Record<string, string>> {
   const { request, periods, lake, stack } = context;
   const [set] = request.sets;
@@ -128,8 +129,10 @@ async function openTiles(context: Omit<Context, 'tiles'>): Promise<Record<string
     throw notReady(request, `its gold features are closed up to: ${until}`);
   }
   const tiles: Record<string, string> = {};
-  for (const { name, tilesTable } of entities) {
+  for (const { name, tilesTable, tilesHash } of entities) {
     const snapshot = await releasedTable(context, tilesTable);
+    if (!isBuilt(snapshot, tilesHash))
+      throw notReady(request, `its ${tilesTable} was made by another definition, until the grid is run`);
     tiles[name] = stack.use(await scan(lake, snapshot)).sql;
   }
   return tiles;

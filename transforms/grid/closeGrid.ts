@@ -32,6 +32,8 @@ export interface CloseDeps {
   /** Ends of the topics' logs over all sources; undefined: Kafka does not answer. */
   readonly logEnds: () => Promise<Offsets | undefined>;
   readonly settings: GridSettings;
+  /** False: while all that has landed came from files nothing is closed yet, for more of them may follow. */
+  readonly beginsWithFiles?: boolean;
 }
 
 /**
@@ -39,8 +41,8 @@ export interface CloseDeps {
  * First it waits until landing has passed the ends of the logs, at most `waitMs`, so that what is idle or
  * stuck holds up nobody for longer. Grid points that nobody closed in time are skipped: they show what the
  * point before them showed, since that is what was known then. While Kafka is away nothing is closed,
- * unless all that ever landed came from files; nor is anything before the first record, so that history may
- * still land as history. @throws GRID_CHANGED
+ * unless all that ever landed came from files; nor is anything before the first record (`beginsWithFiles`: the
+ * first live one), so that history may still land as history. @throws GRID_CHANGED
  */
 export async function closeGrid(deps: CloseDeps, signal?: AbortSignal): Promise<Closing | undefined> {
   const { lake, settings } = deps;
@@ -50,15 +52,14 @@ export async function closeGrid(deps: CloseDeps, signal?: AbortSignal): Promise<
   if (newest !== undefined && newest.gridMs !== gridMs)
     throw fault('GRID_CHANGED', { was: newest.gridMs, is: gridMs });
   if (newest !== undefined && newest.atMs >= dueMs) return newest;
-  if (newest === undefined && (await landedOffsets(lake, deps.sources)).length === 0) return undefined;
+  if (newest === undefined && !(await mayBegin(deps))) return undefined;
   if (!(await hasLanded(deps, signal))) return newest;
-  const before = newest ?? (await beginning(deps, dueMs));
+  const firstMs = newest?.atMs ?? (await claimFirst(lake.store, dueMs));
+  // Somebody began the chain behind this grid point meanwhile: before its beginning nothing is closed.
+  if (firstMs > dueMs) return await newestClosing(lake.store);
+  const before = newest ?? beginning(settings, { firstMs, dueMs });
   if (before !== undefined && !(await skipBefore(lake, before, dueMs))) return await closeGrid(deps, signal);
-  const offsets: Record<string, Record<string, number>> = {};
-  for (const { table, landed } of deps.sources) {
-    const snapshot = await (await openTable(lake, table))?.snapshot();
-    offsets[table] = Object.fromEntries(snapshot === undefined ? [] : landed(snapshot));
-  }
+  const offsets = await offsetsByTable(deps);
   const closing = { atMs: dueMs, gridMs, delayMs, isSkipped: false, offsets };
   // Whoever was first is right: what landed since is for a later grid point.
   return (await putClosing(lake, closing)) === 'closed' ? closing : await closeGrid(deps, signal);
@@ -67,6 +68,12 @@ export async function closeGrid(deps: CloseDeps, signal?: AbortSignal): Promise<
 // === Helpers ===
 
 const POLL_MS = 500;
+
+/** Files count as history until the first closing: who watches from the start must not cut them short. */
+async function mayBegin({ lake, sources, beginsWithFiles = true }: CloseDeps): Promise<boolean> {
+  const landed = await landedOffsets(lake, sources);
+  return beginsWithFiles ? landed.length > 0 : landed.some(({ isLive }) => isLive);
+}
 
 /** Skips the grid points between; false when somebody else closes meanwhile. */
 async function skipBefore(lake: Lake, before: Closing, dueMs: number): Promise<boolean> {
@@ -80,9 +87,10 @@ async function skipBefore(lake: Lake, before: Closing, dueMs: number): Promise<b
  * What stands before the first closing: nothing, unless somebody who began the chain earlier fell asleep
  * before closing its first grid point, which then shows nothing.
  */
-async function beginning({ lake, settings }: CloseDeps, dueMs: number): Promise<Closing | undefined> {
-  const { gridMs, delayMs } = settings;
-  const firstMs = await claimFirst(lake.store, dueMs);
+function beginning(
+  { gridMs, delayMs }: GridSettings,
+  { firstMs, dueMs }: { readonly firstMs: number; readonly dueMs: number },
+): Closing | undefined {
   return firstMs < dueMs
     ? { atMs: firstMs - gridMs, gridMs, delayMs, isSkipped: true, offsets: {} }
     : undefined;
@@ -124,4 +132,13 @@ async function landedOffsets(lake: Lake, sources: readonly GridSource[]) {
     }
   }
   return all;
+}
+
+async function offsetsByTable({ lake, sources }: CloseDeps): Promise<Closing['offsets']> {
+  const offsets: Record<string, Record<string, number>> = {};
+  for (const { table, landed } of sources) {
+    const snapshot = await (await openTable(lake, table))?.snapshot();
+    offsets[table] = Object.fromEntries(snapshot === undefined ? [] : landed(snapshot));
+  }
+  return offsets;
 }

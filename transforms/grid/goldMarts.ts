@@ -5,7 +5,7 @@ import { newestRelease, type Release } from '../../lakehouse/release.ts';
 import { scan } from '../../lakehouse/scan.ts';
 import type { Snapshot } from '../../lakehouse/snapshot.ts';
 import { openTable } from '../../lakehouse/table.ts';
-import type { GoldEntity } from '../goldEntity.ts';
+import { FEATURE_HASH, type GoldEntity } from '../goldEntity.ts';
 import type { GoldStatus, GoldView } from '../goldView.ts';
 import { DEFINITION } from '../progress.ts';
 import { createHeldRows, type HeldRows } from './heldRows.ts';
@@ -26,7 +26,8 @@ export interface GoldMarts {
 /**
  * Loads the marts of the newest release: for each entity its rows from the newest at or before `heldFromMs`
  * on (the `asOf` of the first event to be decided). Without a release of marts the view is empty and
- * `closedToMs` −∞; `refresh` finds the first one.
+ * `closedToMs` −∞; `refresh` finds the first one. Marts that were made by other definitions than the entities'
+ * are as if they were not there: what is held ages until they are made anew.
  */
 export async function openGoldMarts(
   lake: Lake,
@@ -37,6 +38,7 @@ export async function openGoldMarts(
     heldFromMs,
     closedToMs: Number.NEGATIVE_INFINITY,
     loaded: undefined,
+    refused: undefined,
     marts: entities.map(({ features }) => createHeldRows(features.length)),
   };
   const marts: GoldMarts = {
@@ -61,6 +63,8 @@ interface Held {
   /** What the rows in memory were built from: another definition or table means loading anew. */
   loaded: { readonly release: number; readonly built: string } | undefined;
   marts: readonly HeldRows[];
+  /** A release whose marts are not for these entities: it needs no second look. */
+  refused: number | undefined;
 }
 
 function viewOf(entities: readonly GoldEntity[], held: Held): GoldView {
@@ -101,9 +105,13 @@ async function refresh(
 ): Promise<boolean> {
   const release = await newestRelease(lake.store);
   if (release?.grid === undefined || release.number === held.loaded?.release) return false;
+  if (release.number === held.refused) return false;
   const { closedToMs } = release.grid;
   const pinned = await pinnedMarts(lake, entities, release);
-  if (pinned === undefined) return false;
+  if (pinned === undefined) {
+    held.refused = release.number;
+    return false;
+  }
   const built = JSON.stringify(
     pinned.map(({ metadata }) => [metadata.id, metadata.configuration?.[DEFINITION]]),
   );
@@ -113,13 +121,13 @@ async function refresh(
   const fromMs = Math.max(Math.min(wantedMs, closedToMs), firstMs);
   // Rows of grid points that are not closed yet are not seen by look-ups, so the same rows take the changes.
   const marts = isSame ? held.marts : entities.map(({ features }) => createHeldRows(features.length));
-  for (const [index, mart] of pinned.entries()) {
+  const isNew = !isSame || closedToMs > held.closedToMs;
+  for (const [index, mart] of isNew ? pinned.entries() : []) {
     const { features } = entities[index] as GoldEntity;
     const after = isSame ? held.closedToMs : undefined;
     const columns = features.map(({ column }) => column);
     await loadRows(lake, { mart, columns, fromMs, after, closedToMs }, marts[index] as HeldRows);
   }
-  const isNew = !isSame || closedToMs > held.closedToMs;
   Object.assign(held, { marts, closedToMs, heldFromMs: fromMs, loaded: { release: release.number, built } });
   for (const rows of marts) rows.forgetBefore(fromMs);
   return isNew;
@@ -131,12 +139,20 @@ async function pinnedMarts(
   release: Release,
 ): Promise<Snapshot[] | undefined> {
   const snapshots: Snapshot[] = [];
-  for (const { martTable } of entities) {
+  for (const { martTable, features } of entities) {
     const version = release.tables[martTable];
     const table = version === undefined ? undefined : await openTable(lake, martTable);
     // A release that knows no mart of this entity yet: as if there were none of all.
     if (table === undefined || version === undefined) return undefined;
-    snapshots.push(await table.snapshot({ version }));
+    const mart = await table.snapshot({ version });
+    const hashes = new Map(mart.schema.map(({ name, metadata }) => [name, metadata[FEATURE_HASH]]));
+    const other = features.find(({ column, hash }) => hashes.get(column) !== hash);
+    if (other !== undefined) {
+      const feature = other.entry.name;
+      lake.log.warn({ table: martTable, feature }, 'the mart has another definition of it, and is not used');
+      return undefined;
+    }
+    snapshots.push(mart);
   }
   return snapshots;
 }

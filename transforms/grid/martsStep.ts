@@ -13,7 +13,7 @@ import {
   openGridTable,
   unchangedStep,
 } from './gridTable.ts';
-import { AS_OF_DATE, dateText, ENTITY_ID, heldFromAppId, VISIBLE_DATE } from './martTable.ts';
+import { AS_OF_DATE, dateText, ENTITY_ID, heldFromAppId } from './martTable.ts';
 
 /** Which rows a step adds to a mart. */
 export interface MartPlan {
@@ -52,7 +52,7 @@ export async function bringMart(
   if (doneMs !== undefined && doneMs >= toMs) return unchangedStep(target);
   const plan = planMart({ ...step, doneMs, heldFromMs: base.txns.get(heldFromAppId(entity.martTable)) });
   await using session = await lake.duckdb.connect();
-  await computeRows(lake, session, { entity, plan, tiles: step.tiles, toMs });
+  await computeRows(lake, session, { ...step, entity, plan });
   return await commitGridRows(lake, plan.isNew ? { ...target, doneMs: undefined } : target, {
     session,
     select: `select *, cast(as_of as date) as ${AS_OF_DATE} from made`,
@@ -102,12 +102,13 @@ function dayOf(ms: number): number {
 async function computeRows(
   lake: Lake,
   session: SqlSession,
-  work: { entity: GoldEntity; plan: MartPlan; tiles: Snapshot; toMs: number },
+  work: { entity: GoldEntity; plan: MartPlan; tiles: Snapshot; toMs: number; gridMs: number },
 ): Promise<void> {
-  const { entity, plan, tiles, toMs } = work;
+  const { entity, plan, tiles, toMs, gridMs } = work;
   const longestMs = Math.max(...entity.features.map(({ windowMs }) => windowMs));
-  // What is visible from a day on may have happened a little later by the producer's clock, hence the day more.
-  const reached = { [VISIBLE_DATE]: { min: dateText(plan.changesAfterMs - longestMs - 2 * DAY_MS) } };
+  // By the hour itself: how far it is from the grid point at which it became visible is up to producers' clocks.
+  const fromMs = plan.changesAfterMs - longestMs - gridMs;
+  const reached = { hour: { min: new Date(fromMs).toISOString() } };
   await using rows = await scan(lake, tiles, { files: pruneFiles(tiles, reached) });
   const changes = { at: 'each', fromMs: plan.changesAfterMs, toMs } as const;
   await session.run(`create temp table made as ${martSql(entity, rows.sql, changes)}`);

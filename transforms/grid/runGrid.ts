@@ -55,7 +55,7 @@ export function createGridRunner(deps: GridDeps): GridRunner {
     const [run, startedMs] = [randomUUID(), lake.clock.nowMs()];
     for (let attempt = 0; attempt < TRIES; attempt += 1) {
       const closing = await closeGrid(deps, signal);
-      if (closing === undefined) return NOTHING;
+      if (!showsAnything(closing)) return NOTHING;
       // Nothing moves between two grid points: what this runner has published needs no second look.
       if (closing.atMs === last.closedToMs) return { ...last, outcome: 'unchanged', tables: [] };
       const steps = await bringTables(deps, { closings: await readClosings(closing.atMs), signal, onTable });
@@ -75,6 +75,11 @@ export function createGridRunner(deps: GridDeps): GridRunner {
 // === Helpers ===
 
 const NOTHING: GridReport = { outcome: 'not closed', closedToMs: undefined, release: undefined, tables: [] };
+
+/** Who began the chain may have died after the grid points that it skipped: there is nothing to roll up yet. */
+function showsAnything(closing: Closing | undefined): closing is Closing {
+  return closing !== undefined && Object.keys(closing.offsets).length > 0;
+}
 
 /** All tables at one grid point; undefined when somebody else has moved one of them meanwhile. */
 async function bringTables(

@@ -112,6 +112,7 @@ async function historyOf(
   if (labels === undefined) return undefined;
   const { fresh, doneMs } = since;
   const idOf: Record<string, string> = { [labels.table]: sqlName(labels.event) };
+  let afterMs: number | undefined;
   for (const { source } of feeds) idOf[source.table] = sqlName(source.eventId ?? '');
   if (doneMs !== undefined) {
     const all = await work.relations(undefined, [labels.table]);
@@ -121,10 +122,13 @@ async function historyOf(
     });
     touched.push(`select ${sqlName(labels.event)} as id from ${fresh[labels.table]}`);
     await work.session.run(`create temp table touched as ${touched.join(' union ')}`);
+    const [any] = await work.session.rows('select 1 as one from touched limit 1');
+    // Nothing is new of any event with a label: no row is read again.
+    if (any === undefined) afterMs = Number.POSITIVE_INFINITY;
   }
   const where = (table: string) =>
     doneMs === undefined ? undefined : `${idOf[table]} in (select id from touched)`;
-  const events = await work.relations(undefined, Object.keys(idOf), where);
+  const events = await work.relations(afterMs, Object.keys(idOf), where);
   return { labels: events[labels.table] ?? '', events, ...(doneMs === undefined ? {} : { fromMs: doneMs }) };
 }
 

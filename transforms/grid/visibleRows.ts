@@ -104,10 +104,6 @@ function filesOf(bronze: Snapshot, ranges: readonly VisibleRange[]): AddFile[] {
 function visibleSql(rows: string, ranges: readonly VisibleRange[], first: Closing): string {
   if (ranges.length === 0)
     return `(select *, cast(null as bigint) as visible_from_ms from ${rows} where false)`;
-  const values = ranges.map(
-    ({ topic, topicId, partition, from, to, visibleFromMs = null }) =>
-      `(${sqlText(topic)}, ${sqlText(topicId)}, ${partition}, ${from}, ${to}, ${visibleFromMs})`,
-  );
   const { atMs, gridMs, delayMs } = first;
   const synthetic = `least(${atMs}, (epoch_ms(r._arrived_at) - ${delayMs} + ${gridMs - 1}) // ${gridMs} * ${gridMs})`;
   // The range that begins last at or before the offset: one per row, however many grid points there are.
@@ -115,10 +111,29 @@ function visibleSql(rows: string, ranges: readonly VisibleRange[], first: Closin
     select r.*, coalesce(v.visible_from_ms, ${synthetic})::bigint as visible_from_ms
     from ${rows} as r
     asof join (
-      select topic, topic_id, part, first_offset::bigint as first_offset, end_offset, visible_from_ms::bigint as visible_from_ms
-      from (values ${values.join(', ')}) as t(topic, topic_id, part, first_offset, end_offset, visible_from_ms)
+      ${rangesSql(ranges)}
     ) as v
     on r._topic = v.topic and r._topic_id = v.topic_id and r._partition = v.part and r._offset >= v.first_offset
     where r._offset < v.end_offset
   )`;
+}
+
+/**
+ * Ranges as rows (topic, topic_id, part, first_offset, end_offset, visible_from_ms). All grid points of a lake may be
+ * in them: as lists in texts, one row a partition, they are read ten times as fast as rows that are spelled out.
+ */
+function rangesSql(ranges: readonly VisibleRange[]): string {
+  const places = Map.groupBy(
+    ranges,
+    ({ topic, topicId, partition }) => `${sqlText(topic)}, ${sqlText(topicId)}, ${partition}`,
+  );
+  const rows = [...places].map(([place, own]) => {
+    const list = (of: (range: VisibleRange) => number | undefined) =>
+      `'[${own.map((range) => of(range) ?? 'NULL').join(', ')}]'`;
+    return `(${place}, ${list(({ from }) => from)}, ${list(({ to }) => to)}, ${list((range) => range.visibleFromMs)})`;
+  });
+  return `select
+        topic, topic_id, part, unnest(firsts::bigint[]) as first_offset, unnest(ends::bigint[]) as end_offset,
+        unnest(points::bigint[]) as visible_from_ms
+      from (values ${rows.join(', ')}) as t(topic, topic_id, part, firsts, ends, points)`;
 }

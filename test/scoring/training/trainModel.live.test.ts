@@ -123,6 +123,17 @@ test('another T gives other rows; a release that lacks them says so', async () =
   });
 });
 
+test('tiles that another definition made are no values of the features of today', async () => {
+  const { features } = paymentContent;
+  const counts = { known: 'true', fraud: "label = 'fraud'" };
+  const labels = features.labels && { ...features.labels, counts };
+  const changed = { ...paymentContent, features: { ...features, ...(labels && { labels }) } };
+  await expect(extractAt(lake, END_MS, changed)).rejects.toMatchObject({
+    code: 'TRAINING_NOT_READY',
+    message: expect.stringContaining('gold.actor_tiles was made by another definition'),
+  });
+});
+
 test('after the first model, a model of equal rank does not follow; a champion of other features stays', async () => {
   const registry = openRegistry(lake);
   const { version } = first.card;

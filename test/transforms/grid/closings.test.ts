@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { loadConfig } from '../../../infra/core/config.ts';
 import { labels } from '../../../ingestion/contracts/labels.ts';
 import { txFintech } from '../../../ingestion/contracts/txFintech.ts';
 import { txGaming } from '../../../ingestion/contracts/txGaming.ts';
@@ -139,6 +140,24 @@ test('files that land before the first closing are visible when they arrived, la
   });
 });
 
+test('who does not begin with files leaves time for more of them, until a live record has landed', async () => {
+  const clock = testClock(NOON + 2_000);
+  await using lake = await openTempLake(clock);
+  const sent = (arrivedAtMs: number) => {
+    made += 1;
+    return { arrivedAtMs, value: transfer(idOf(made), arrivedAtMs - 100) };
+  };
+  const { deps } = await openTestGrid(lake);
+  const watching = { ...deps, beginsWithFiles: false };
+  await landLive(lake, txFintech, [sent(NOON - 50_000)], { topicId: FILE });
+  expect(await closeGrid(watching)).toBeUndefined();
+  clock.nowMsValue += 10_000;
+  await landLive(lake, txFintech, [sent(NOON - 70_000)], { topicId: 'file:more' });
+  await transfers(lake, 0);
+  expect((await closeGrid(watching))?.atMs).toBe(NOON + 10_000);
+  expect(await visibleOf(lake)).toEqual({ [`${FILE}/0/0`]: -50, 'file:more/0/0': -70, 'id-1/0/0': 10 });
+});
+
 test('of a file that compaction made of several commits only rows below the closing are visible', async () => {
   const clock = testClock(NOON + 2_000);
   await using lake = await openTempLake(clock);
@@ -199,6 +218,39 @@ test('who begins the chain and falls asleep holds up nobody, and changes nothing
   expect(await visibleOf(lake)).toEqual({ 'id-1/0/0': 20 });
 });
 
+test('who would begin the chain before the grid point at which another began it closes nothing', async () => {
+  const clock = testClock(NOON + 2_000);
+  await using lake = await openTempLake(clock);
+  await transfers(lake, 0);
+  const { deps } = await openTestGrid(lake);
+  const [waits, asleep] = [Promise.withResolvers<void>(), Promise.withResolvers<Map<string, number>>()];
+  const logEnds = () => {
+    waits.resolve();
+    return asleep.promise;
+  };
+  const slow = closeGrid({ ...deps, logEnds });
+  await waits.promise;
+  clock.nowMsValue = NOON + 22_000;
+  await closeGrid(deps);
+  await transfers(lake, 0);
+  asleep.resolve(new Map());
+  expect((await slow)?.atMs).toBe(NOON + 20_000);
+  expect((await closingsOf(lake)).map(({ atMs }) => atMs)).toEqual([NOON + 20_000]);
+  expect(await visibleOf(lake)).toEqual({ 'id-1/0/0': 20 });
+});
+
+test('while the chain shows nothing yet and Kafka is away there is nothing to roll up', async () => {
+  const clock = testClock(NOON + 2_000);
+  await using lake = await openTempLake(clock);
+  await transfers(lake, 0);
+  const { deps } = await openTestGrid(lake);
+  const skipped = { atMs: NOON - 10_000, gridMs: 10_000, delayMs: 2_000, isSkipped: true, offsets: {} };
+  await putClosing(lake, skipped);
+  const run = createGridRunner({ ...deps, logEnds: async () => undefined });
+  expect((await run()).outcome).toBe('not closed');
+  expect((await createGridRunner(deps)()).outcome).toBe('published');
+});
+
 test('a lost answer of the store is resolved by reading back', async () => {
   const clock = testClock(NOON);
   await using lake = await openTempLake(clock);
@@ -230,6 +282,12 @@ test('a closing that is missing, and another grid, are refused', async () => {
   await expect(closingsOf(lake)).rejects.toMatchObject({ code: 'GRID_CLOSING_CORRUPT' });
 });
 
+test('a grid by which days begin between two grid points is refused', () => {
+  for (const grid of ['7h', '0s', '2d'])
+    expect(() => loadConfig({ TIDEMARK_GRID: grid })).toThrow('TIDEMARK_GRID: expected a part of a day');
+  expect(loadConfig({ TIDEMARK_GRID: '1d' }).grid.gridMs).toBe(86_400_000);
+});
+
 test('rows of all tables that feed an entity count, labels when they and their event are visible', async () => {
   const clock = testClock(NOON + 2_000);
   await using lake = await openTempLake(clock);
@@ -255,6 +313,26 @@ test('rows of all tables that feed an entity count, labels when they and their e
     { entity_id: 'phone', hour: 0, visible: 20, n: 0, fraud: 1 },
     { entity_id: 'phone', hour: 10, visible: 20, n: 2, fraud: 0 },
   ]);
+});
+
+test('while nothing is new of any event with a label only new rows are read', async () => {
+  const clock = testClock(NOON + 2_000);
+  await using lake = await openTempLake(clock);
+  const at = clock.nowMs();
+  await landLive(lake, txFintech, [{ arrivedAtMs: at, value: transfer(idOf(800), at - 1_000) }]);
+  await landLive(lake, labels, [{ arrivedAtMs: at, value: label(idOf(800), at - 1_000) }]);
+  const opened = new Set<string>();
+  const openLocal: typeof lake.store.openLocal = async (key) => {
+    if (key.startsWith('bronze/tx_fintech')) opened.add(key);
+    return await lake.store.openLocal(key);
+  };
+  const { run } = await openTestGrid({ ...lake, store: { ...lake.store, openLocal } });
+  await run();
+  opened.clear();
+  clock.nowMsValue += 10_000;
+  await landLive(lake, txFintech, [{ arrivedAtMs: at + 9_000, value: transfer(idOf(801), at + 8_000) }]);
+  expect((await run()).outcome).toBe('published');
+  expect(opened.size).toBe(1);
 });
 
 test('tiles that would count other rows than bronze has are not committed', async () => {

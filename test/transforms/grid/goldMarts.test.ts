@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { txFintech } from '../../../ingestion/contracts/txFintech.ts';
 import { newestRelease, publishRelease } from '../../../lakehouse/release.ts';
+import { scan } from '../../../lakehouse/scan.ts';
 import { openTable } from '../../../lakehouse/table.ts';
 import { type GoldMarts, openGoldMarts } from '../../../transforms/grid/goldMarts.ts';
 import { createHeldRows } from '../../../transforms/grid/heldRows.ts';
+import { bringMart } from '../../../transforms/grid/martsStep.ts';
 import { openTempLake, type TempLake, testClock } from '../../support/tempLake.ts';
 import { randomOf } from '../features/randomStream.ts';
 import {
@@ -177,11 +179,61 @@ test('of whom nothing changes a day knows as much as the day before', async () =
   expect(later.view.read(0, 'ann', midnight - GRID_MS, { row, at: 0 })).toBe('NOT_HELD');
 });
 
+test('a mart is used by those whose features have the definitions that it was made by', async () => {
+  const early = testClock(SCENES[0]!.nowMs);
+  await using own = await openTempLake(early);
+  await landScene(own, SCENES[0]!);
+  const { run, deps } = await openTestGrid(own);
+  await run();
+  const old = await openGoldMarts(own, deps.entities, { heldFromMs: 0 });
+  const content = gridContent([goldEntry('n_60s', { entity: 'actor', aggregation: 'count', window: '60s' })]);
+  const next = await openTestGrid(own, { content });
+  const more = await openGoldMarts(own, next.deps.entities, { heldFromMs: 0 });
+  // As if a seed or a contract had changed: the columns are called what they were called.
+  const changed = deps.entities.map((entity, i) => ({
+    ...entity,
+    features: entity.features.map((one) => (i === 1 ? { ...one, hash: 'another' } : one)),
+  }));
+  const other = await openGoldMarts(own, changed, { heldFromMs: 0 });
+  expect([more, other].map(({ view }) => view.closedToMs)).toEqual([-Infinity, -Infinity]);
+  expect(read(other, 0, 'ann', old.view.closedToMs).status).toBe('OUTSIDE_MAX_AGE');
+
+  early.nowMsValue += GRID_MS;
+  await next.run();
+  expect([await old.refresh(), await more.refresh(), await other.refresh()]).toEqual([true, true, false]);
+  expect(old.view.closedToMs).toBe(more.view.closedToMs);
+});
+
+test('what a producer dates three days ahead is in the mart when its time comes', async () => {
+  const now = testClock(START);
+  await using own = await openTempLake(now);
+  const aheadMs = START + 3 * 86_400_000;
+  await landLive(own, txFintech, [{ arrivedAtMs: aheadMs, value: transfer(idOf(1), aheadMs) }]);
+  const { run, deps } = await openTestGrid(own);
+  await run();
+  const [actor] = deps.entities;
+  const tiles = await (await openTable(own, actor!.tilesTable))?.snapshot();
+  const toMs = Math.ceil(aheadMs / GRID_MS) * GRID_MS;
+  const step = await bringMart(own, actor!, { ...deps.settings, tiles: tiles!, toMs });
+  await using rows = await scan(own, step!.snapshot);
+  await using session = await own.duckdb.connect();
+  const found = await session.rows(`select n_20s from ${rows.sql} where epoch_ms(as_of) = ${toMs}`);
+  expect(found).toEqual([{ n_20s: 1 }]);
+});
+
 test('a release of models alone changes nothing in the view', async () => {
-  const marts = await openGoldMarts(lake, await entities(), { heldFromMs: 0 });
+  const opened: string[] = [];
+  const openLocal: typeof lake.store.openLocal = async (key) => {
+    opened.push(key);
+    return await lake.store.openLocal(key);
+  };
+  const watched = { ...lake, store: { ...lake.store, openLocal } };
+  const marts = await openGoldMarts(watched, await entities(), { heldFromMs: 0 });
+  expect(opened.splice(0)).not.toEqual([]);
   const release = await newestRelease(lake.store);
   await publishRelease(lake, { ...release!, number: release!.number + 1, run: 'models' });
   expect(await marts.refresh()).toBe(false);
+  expect(opened).toEqual([]);
   expect(answers(marts, points)).toEqual(answers(history.at(-1)!, points));
 });
 
