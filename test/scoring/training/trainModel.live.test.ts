@@ -123,6 +123,26 @@ test('another T gives other rows; a release that lacks them says so', async () =
   });
 });
 
+test('a T after the release is refused: what is not reported yet would be learnt as regular', async () => {
+  await expect(extractAt(lake, END_MS + DAY_MS)).rejects.toMatchObject({
+    code: 'TRAINING_NOT_READY',
+    message: expect.stringContaining('before that'),
+  });
+});
+
+test('tiles of another definition of gold features are not trained on', async () => {
+  const { features } = paymentContent;
+  const sources = features.sources.map((source) => {
+    const { amount_hundredths: other, ...inputs } = source.inputs;
+    return { ...source, inputs: { ...inputs, amount_hundredths: other!, amount_base_minor: other! } };
+  });
+  const changed = { ...paymentContent, features: { ...features, sources } };
+  await expect(extractAt(lake, END_MS, changed)).rejects.toMatchObject({
+    code: 'TRAINING_NOT_READY',
+    message: expect.stringContaining('another definition'),
+  });
+});
+
 test('after the first model, a model of equal rank does not follow; a champion of other features stays', async () => {
   const registry = openRegistry(lake);
   const { version } = first.card;
