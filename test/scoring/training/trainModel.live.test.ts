@@ -3,7 +3,7 @@ import { type Content, paymentContent } from '../../../infra/content.ts';
 import { loadConfig } from '../../../infra/core/config.ts';
 import type { Lake } from '../../../lakehouse/lake.ts';
 import { openRegistry } from '../../../scoring/registry.ts';
-import { promoteModel } from '../../../scoring/registryMoves.ts';
+import { promoteModel, rollBackModel } from '../../../scoring/registryMoves.ts';
 import { trainCandidate } from '../../../scoring/training/candidate.ts';
 import type { Extract } from '../../../scoring/training/extract.ts';
 import type { Gate } from '../../../scoring/training/gates.ts';
@@ -157,6 +157,15 @@ test('after the first model, a model of equal rank does not follow; a champion o
   const report = await train(lake, other, true);
   expect(report).toMatchObject({ promoted: false, champion: version });
   expect(reasonsOf(report.comparison)).toContain('near_threshold has another definition now');
+  const { seen } = await registry.aliases();
+  const change = { alias: 'champion', move: 'promote', ...by(report.card.version) } as const;
+  await registry.point(change, seen);
+  await rollBackModel(registry, by(version));
+  expect(await train(lake, other, true)).toMatchObject({
+    promoted: false,
+    champion: version,
+    reason: expect.stringContaining('rolled back before'),
+  });
 });
 
 test('a model on shuffled classes finds no more than chance', async () => {
