@@ -14,14 +14,16 @@ const NEXT_STEPS = `
 Try next:
   ./tidemark status                                  lag, freshness and version of each table
   ./tidemark sql "select * from gold.hourly_metrics order by hour desc limit 5"
-  ./tidemark verify                                  proof that nothing is lost or doubled
+  ./tidemark alerts list                             what people should look at; explain DECISION_ID says why
+  ./tidemark models list                             who decides; features list says by what
+  ./tidemark verify                                  proof that nothing is lost, doubled or undecided
   ./tidemark logs -f ingest      make down           (make clean also removes the data)`;
 
 /** `tidemark up`: starts what is not running; doing it again changes nothing. */
 export const registerUp: RegisterCommand = (program) => {
   program
     .command('up')
-    .description('start the stack: Kafka, PostgreSQL, landing, scheduled jobs, demo traffic')
+    .description('start the stack: Kafka, PostgreSQL, landing, scoring, scheduled jobs, demo traffic')
     .option('--json', 'print what runs as JSON')
     .addHelpText('after', EXAMPLES)
     .action(async ({ json = false }: { json?: boolean }) => {
