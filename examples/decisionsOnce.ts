@@ -1,8 +1,8 @@
-/** Whether this is the decision about its record; false for what is repeated. Keep `highest` with your offsets. */
-export function countsOnce(highest: Map<string, number>, decisionId: string): boolean {
+/** Acts on the decision about a record, not on its repeats; after an error it still counts. Keep `highest` with your offsets. */
+export async function actOnce(highest: Map<string, number>, decisionId: string, act: () => Promise<void>) {
   const colon = decisionId.lastIndexOf(':');
   const [partition, offset] = [decisionId.slice(0, colon), Number(decisionId.slice(colon + 1))];
-  if (offset <= (highest.get(partition) ?? -1)) return false;
+  if (offset <= (highest.get(partition) ?? -1)) return;
+  await act();
   highest.set(partition, offset);
-  return true;
 }

@@ -30,21 +30,31 @@ export async function promoteModel(registry: Registry, promotion: Promotion): Pr
 }
 
 /**
- * Points champion at the champion before, and again further back when called again. Returns the version.
- * @throws MODEL_NONE_BEFORE, MODEL_MISSING, MODEL_CORRUPT
+ * Points champion at the champion before, and again further back when called again. Returns the version. When
+ * somebody else moves at once, it takes back no other champion than the one that it found.
+ * @throws MODEL_NONE_BEFORE, MODEL_MISSING, MODEL_CORRUPT, MODEL_CHAMPION_MOVED
  */
 export async function rollBackModel(
   registry: Registry,
   { by, reason }: Pick<Promotion, 'by' | 'reason'>,
 ): Promise<string> {
+  const [found, before] = championsOf(await registry.history()).reverse();
+  if (found === undefined || before === undefined) throw fault('MODEL_NONE_BEFORE', {});
+  await registry.load(before);
   for (;;) {
     const history = await registry.history();
-    const before = championsOf(history).at(-2);
-    if (before === undefined) throw fault('MODEL_NONE_BEFORE', {});
-    await registry.load(before);
+    const now = championsOf(history).at(-1);
+    if (now === before) return before;
+    if (now !== found) throw fault('MODEL_CHAMPION_MOVED', { found, now: now ?? 'none' });
     const change = { alias: 'champion', version: before, move: 'rollback', by, reason } as const;
     if ((await registry.point(change, history.length)) === 'written') return before;
   }
+}
+
+/** Whether the version was champion until somebody rolled it back. Pure. */
+export function wasTakenBack(history: readonly AliasEntry[], version: string): boolean {
+  const wasChampion = history.some((entry) => entry.alias === 'champion' && entry.version === version);
+  return wasChampion && !championsOf(history).includes(version);
 }
 
 /** Champions that a rollback can go through, the present one last. Pure. */

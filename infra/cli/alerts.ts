@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { SEVERITIES, type Severity } from '../../scoring/alerts/alertPolicy.ts';
 import { listAlerts, showAlert } from '../../scoring/alerts/alertReports.ts';
@@ -20,6 +19,7 @@ import { fault } from '../core/errorCatalog.ts';
 import { fetchTopicStates } from '../core/kafka.ts';
 import { createLogger } from '../core/logger.ts';
 import type { Postgres } from '../core/postgres.ts';
+import { userName } from '../core/userName.ts';
 import type { RegisterCommand } from './main.ts';
 
 interface JsonOption {
@@ -61,7 +61,7 @@ export const registerAlerts: RegisterCommand = (program) => {
     .command('close')
     .description('close an alert without a word about its events')
     .argument('<id>')
-    .option('--by <name>', 'who says so', userInfo().username)
+    .option('--by <name>', 'who says so', userName())
     .action(closeAction);
   alerts
     .command('adopt')
@@ -83,7 +83,7 @@ function registerVerdict(alerts: Command): void {
     .option('--type <class>', 'which fraud it was')
     .option('--event <id>', 'about one event of the alert only')
     .option('--note <text>', 'for colleagues')
-    .option('--by <name>', 'who says so', userInfo().username)
+    .option('--by <name>', 'who says so', userName())
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',

@@ -1,10 +1,10 @@
+import type { Command } from 'commander';
 import { decisions } from '../../ingestion/contracts/decisions.ts';
 import { findByEvent } from '../../observability/decisionLookup.ts';
 import { type Explanation, explainDecision } from '../../observability/explainDecision.ts';
 import { explainJson, explainLines, explainRows } from '../../observability/explainReport.ts';
 import { paymentContent } from '../content.ts';
 import { loadConfig } from '../core/config.ts';
-import { fault } from '../core/errorCatalog.ts';
 import { createLogger } from '../core/logger.ts';
 import { alignColumns } from '../core/text.ts';
 import { openFeatures } from '../features.ts';
@@ -33,7 +33,10 @@ Examples:
   tidemark explain ${paymentContent.contracts[0]?.topic}:Yw0Wx2GmQfO1b8yq1JtY7A:3:4711
   tidemark explain --event T0000000000004711`,
     )
-    .action(async (id: string | undefined, options: ExplainOptions) => {
+    .action(async (id: string | undefined, options: ExplainOptions, command: Command) => {
+      if ((id === undefined) === (options.event === undefined)) {
+        command.error('error: name one decision: by its id, or by --event', { exitCode: 2 });
+      }
       const explanation = await explain(id, options);
       if (options.json === true) console.log(JSON.stringify(explainJson(explanation), null, 2));
       else print(explanation);
@@ -52,11 +55,8 @@ async function explain(id: string | undefined, { event }: ExplainOptions): Promi
     sources: new Map(contracts.map(({ topic, table }) => [topic, table])),
   };
   const deps = { lake, tables, sets: await openFeatures(paymentContent, featureSettings(config)) };
-  if (event === undefined) {
-    if (id === undefined) throw fault('DECISION_ID_INVALID', { id: '(nothing)' });
-    return await explainDecision(deps, id);
-  }
-  const [first, ...others] = await findByEvent(lake, tables, event);
+  if (id !== undefined) return await explainDecision(deps, id);
+  const [first, ...others] = await findByEvent(lake, tables, event ?? '');
   if (others.length > 0) console.error(`the event came more than once; there are also ${others.join(', ')}`);
   return await explainDecision(deps, first);
 }

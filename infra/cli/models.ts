@@ -1,12 +1,12 @@
-import { userInfo } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
-import { openRegistry, type Registry } from '../../scoring/registry.ts';
+import { type Aliases, openRegistry, type Registry } from '../../scoring/registry.ts';
 import { ALIASES, type AliasEntry } from '../../scoring/registryLog.ts';
 import { promoteModel, rollBackModel } from '../../scoring/registryMoves.ts';
 import { systemClock } from '../core/clock.ts';
 import { loadConfig } from '../core/config.ts';
 import { armCrashPoint } from '../core/crashPoint.ts';
 import { alignColumns } from '../core/text.ts';
+import { userName } from '../core/userName.ts';
 import { openStore } from '../lake.ts';
 import { cardLines, comparisonLines, gatesWord } from './cardText.ts';
 import type { RegisterCommand } from './main.ts';
@@ -79,7 +79,7 @@ async function listAction({ json }: JsonOption): Promise<void> {
     average_precision: card.validation.model.averagePrecision,
     gates: gatesWord(card),
   }));
-  if (json) return console.log(JSON.stringify({ champion, challenger, models: rows }));
+  if (json) return console.log(JSON.stringify({ ...aliasJson({ champion, challenger }), models: rows }));
   const cells = rows.map((row) => [
     ...[row.version, row.alias || '-', row.created_at, row.release],
     ...[row.prevalence.toFixed(3), row.average_precision.toFixed(3), row.gates],
@@ -125,8 +125,13 @@ async function rollbackAction({ by, reason, ...options }: MoveOptions): Promise<
 
 async function printAliases(registry: Registry, { json }: JsonOption): Promise<void> {
   const { champion, challenger } = await registry.aliases();
-  if (json) return console.log(JSON.stringify({ champion, challenger }));
+  if (json) return console.log(JSON.stringify(aliasJson({ champion, challenger })));
   console.log(`champion ${champion ?? '-'}, challenger ${challenger ?? '-'}`);
+}
+
+/** With every key, whatever there is. */
+function aliasJson({ champion, challenger }: Pick<Aliases, 'champion' | 'challenger'>): object {
+  return { champion: champion ?? null, challenger: challenger ?? null };
 }
 
 function moveText({ at, alias, move, by, reason }: AliasEntry): string {
@@ -142,7 +147,7 @@ function parseAlias(text: string): string {
 function withReason(command: Command): Command {
   return withJson(command)
     .option('--reason <text>', 'why, for the log')
-    .option('--by <name>', 'who, for the log', userInfo().username);
+    .option('--by <name>', 'who, for the log', userName());
 }
 
 function withJson(command: Command): Command {

@@ -1,9 +1,9 @@
-import { userInfo } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { TrainingReport } from '../../scoring/training/trainModel.ts';
 import { paymentContent } from '../content.ts';
 import { loadConfig } from '../core/config.ts';
 import { createLogger } from '../core/logger.ts';
+import { userName } from '../core/userName.ts';
 import { runTraining } from '../training.ts';
 import { cardLines, gateLines } from './cardText.ts';
 import type { RegisterCommand } from './main.ts';
@@ -34,7 +34,7 @@ export const registerTrain: RegisterCommand = (program: Command) => {
     .option('--until <time>', 'T (ISO 8601); default: when the release was made', parseTime)
     .option('--release <number>', 'the release to read; default: the newest', parseNumber)
     .option('--no-promote', 'register only')
-    .option('--by <name>', 'who asks, for the log of promotions', userInfo().username)
+    .option('--by <name>', 'who asks, for the log of promotions', userName())
     .option('--json', 'print one JSON object with the card')
     .addHelpText('after', EXAMPLES)
     .action(trainAction);
@@ -57,9 +57,14 @@ async function trainAction({ until, release, promote, by, json = false }: TrainO
   });
   const seconds = (performance.now() - startedMs) / 1_000;
   const peakMiB = Math.round(process.resourceUsage().maxRSS / 1_024);
-  if (json) console.log(JSON.stringify({ ...report, seconds, peak_mib: peakMiB }));
+  if (json) console.log(JSON.stringify({ ...reportJson(report), seconds, peak_mib: peakMiB }));
   else for (const line of reportLines(report)) console.log(line);
   console.error(`${seconds.toFixed(1)} s, at most ${peakMiB} MiB`);
+}
+
+/** With every key, whatever there is. */
+function reportJson({ comparison, champion, ...report }: TrainingReport): object {
+  return { ...report, comparison: comparison ?? null, champion: champion ?? null };
 }
 
 function reportLines({ card, comparison, promoted, champion, reason }: TrainingReport): string[] {

@@ -14,9 +14,9 @@ const NEXT_STEPS = `
 Try next:
   ./tidemark status                                  lag, freshness and version of each table
   ./tidemark sql "select * from gold.hourly_metrics order by hour desc limit 5"
-  ./tidemark sql "select decision, count(*) from silver.decisions group by all"
-  ./tidemark alerts list                             cases for people; explain, models, features: see --help
-  ./tidemark verify                                  proof that nothing is lost or doubled
+  ./tidemark alerts list                             what people should look at; explain DECISION_ID says why
+  ./tidemark models list                             who decides; features list says by what
+  ./tidemark verify                                  proof that nothing is lost, doubled or undecided
   ./tidemark logs -f ingest      make down           (make clean also removes the data)`;
 
 /** `tidemark up`: starts what is not running; doing it again changes nothing. */

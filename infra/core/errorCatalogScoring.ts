@@ -2,6 +2,12 @@ import type { ErrorDefinition } from './errors.ts';
 
 /** The part of the error catalogue that belongs to scoring and training; see `errorCatalog.ts`. */
 export const SCORING_ERRORS = {
+  MODEL_CHAMPION_MOVED: {
+    domain: 'user',
+    retry: 'never',
+    message: 'the champion was {found}, but meanwhile it is {now}: nothing was rolled back',
+    remedy: 'look at it (tidemark models list), then roll back again or promote a version by its name',
+  },
   MODEL_CORRUPT: {
     domain: 'external',
     retry: 'never',

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Config } from '../core/config.ts';
+import { isFault } from '../core/errorCatalog.ts';
 import { openStore } from '../lake.ts';
 import { runCli } from './cliChild.ts';
 import { stackPaths } from './stackPaths.ts';
@@ -61,17 +62,37 @@ export async function landFirstHistory(
   rmSync(stackPaths(config.homeDir).seedingFile, { force: true });
 }
 
+/**
+ * Trains the first model. The gates are the gates: without a model that passes them every decision is a review.
+ * So it is without a model at all: a training that fails is said, and holds nothing up, or the next `up`
+ * would only fail in the same way.
+ */
+export async function trainFirstModel(
+  say: UpDeps['say'],
+  signal: AbortSignal,
+  train: typeof runCli = runCli,
+): Promise<void> {
+  say('training the first model on it');
+  try {
+    const told = trainingReport.parse(JSON.parse(await train(['train', '--by', 'up', '--json'], signal)));
+    for (const line of trainingLines(told)) say(line);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isFault(error, 'STACK_STEP_FAILED')) throw error;
+    say(`NOT trained, so every decision will be a review: ${error.message}`);
+    say('when that is mended: ./tidemark train');
+  }
+}
+
 // === Helpers ===
 
-/** The gates are the gates: without a model that passes them, every decision is a review. */
-async function trainFirstModel(say: UpDeps['say'], signal: AbortSignal): Promise<void> {
-  say('training the first model on it');
-  const told = trainingReport.parse(JSON.parse(await runCli(['train', '--by', 'up', '--json'], signal)));
-  const { version, validation } = told.card;
+function trainingLines({ card, promoted, champion, reason }: z.infer<typeof trainingReport>): string[] {
+  const { version, validation } = card;
   const [precision, prevalence] = [validation.model.averagePrecision, validation.prevalence];
-  say(`model ${version}: average precision ${precision.toFixed(3)} where ${share(prevalence)} are fraud`);
-  if (told.promoted) say(`its gates passed: it is the champion`);
-  else say(`NOT promoted, so every decision will be a review: ${told.reason}`);
+  const learnt = `model ${version}: average precision ${precision.toFixed(3)} where ${share(prevalence)} are fraud`;
+  if (promoted || champion === version) return [learnt, 'its gates passed: it is the champion'];
+  const standing = champion == null ? 'so every decision will be a review' : `${champion} goes on deciding`;
+  return [learnt, `NOT promoted, ${standing}: ${reason}`];
 }
 
 function share(of: number): string {
@@ -91,6 +112,7 @@ const historyReport = z.object({ files: z.array(z.object({ topic: z.string(), pa
 /** What `train --json` prints, likewise. */
 const trainingReport = z.object({
   promoted: z.boolean(),
+  champion: z.string().nullish(),
   reason: z.string(),
   card: z.object({
     version: z.string(),

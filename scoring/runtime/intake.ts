@@ -188,7 +188,12 @@ export class Intake {
     if (generation !== this.#generation) return;
     lake.crashPoint('after-restore');
     const partitions = planned.reduce((sum, { plans }) => sum + plans.length, 0);
-    log.info({ partitions, keys: this.keys, ms: lake.clock.nowMs() - startedMs }, 'partitions taken up');
+    const ms = lake.clock.nowMs() - startedMs;
+    // Those of topics without a record wait for the first one.
+    log.info(
+      { partitions, waiting: partitions - this.owned.size, keys: this.keys, ms },
+      'partitions taken up',
+    );
   }
 
   /** Somebody has gone on with these: they would only lie beside the windows that are restored. */

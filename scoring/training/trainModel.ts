@@ -4,7 +4,7 @@ import { newestRelease, type Release, readRelease } from '../../lakehouse/releas
 import type { FeatureSet } from '../../transforms/featureSet.ts';
 import type { ModelCard } from '../modelCard.ts';
 import type { ModelFiles, Registry } from '../registry.ts';
-import { failedGates } from '../registryMoves.ts';
+import { failedGates, wasTakenBack } from '../registryMoves.ts';
 import type { ScoringContent } from '../scoringContent.ts';
 import { type Candidate, trainCandidate } from './candidate.ts';
 import { modelFilesOf } from './card.ts';
@@ -129,24 +129,32 @@ type Outcome = Pick<TrainingReport, 'promoted' | 'reason' | 'comparison' | 'cham
 async function promoteIfBetter(registry: Registry, made: Made): Promise<Outcome> {
   const { request, files } = made;
   const { version } = files.card;
-  const failed = failedGates(files.card);
   for (;;) {
     const { champion, seen } = await registry.aliases();
     const kept = { promoted: false, champion, comparison: undefined };
     if (champion === version) return { ...kept, reason: 'it is the champion already' };
     const comparison = champion === undefined ? undefined : await compare(registry, champion, made);
-    const compared = { promoted: false, champion, comparison };
-    if (failed !== '') return { ...compared, reason: `it did not pass its gates: ${failed}` };
-    if (comparison?.passed === false) {
-      return { ...compared, reason: failedGates({ gates: [comparison] }) };
-    }
-    if (!request.promote) return { ...compared, reason: 'promotion was not wanted' };
+    const isTakenBack = wasTakenBack(await registry.history(), version);
+    const whyNot = whyNotPromote(made, { comparison, isTakenBack });
+    if (whyNot !== undefined) return { promoted: false, champion, comparison, reason: whyNot };
     const reason = comparison?.checks.at(-1)?.reason ?? 'the first model that passed its gates';
     const change = { alias: 'champion', version, move: 'promote', by: request.by, reason } as const;
     if ((await registry.point(change, seen)) === 'written') {
       return { promoted: true, champion: version, comparison, reason };
     }
   }
+}
+
+function whyNotPromote(
+  { request, files }: Made,
+  { comparison, isTakenBack }: { readonly comparison: Gate | undefined; readonly isTakenBack: boolean },
+): string | undefined {
+  // The same release and T give the same version again; a person's word is not undone by repeating the work.
+  if (isTakenBack) return 'it was rolled back before: only a person promotes it again';
+  const failed = failedGates(files.card);
+  if (failed !== '') return `it did not pass its gates: ${failed}`;
+  if (comparison?.passed === false) return failedGates({ gates: [comparison] });
+  return request.promote ? undefined : 'promotion was not wanted';
 }
 
 async function compare(registry: Registry, champion: string, made: Made): Promise<Gate> {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Consumer, Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, expect, inject, it, vi } from 'vitest';
-import { countsOnce } from '../../examples/decisionsOnce.ts';
+import { actOnce } from '../../examples/decisionsOnce.ts';
 import { connectProducer, ensureTopics } from '../../infra/core/kafka.ts';
 import { projectRoot } from '../support/sourceFiles.ts';
 import { silentLog } from '../support/tempLake.ts';
@@ -57,7 +57,7 @@ async function consume(highest: Map<string, number>): Promise<Decision[]> {
   await consumer.run({
     eachMessage: async ({ message }) => {
       const decision = JSON.parse(String(message.value));
-      if (countsOnce(highest, decision.decision_id)) await act(decision);
+      await actOnce(highest, decision.decision_id, () => act(decision));
       seen += 1;
     },
   });
@@ -76,6 +76,16 @@ it('acts once on each record, on what was decided first; again from the start it
   ]);
   expect(outcomes).toEqual(new Map(wanted.map(({ decision_id, decision }) => [decision_id, decision])));
   expect(await consume(highest)).toEqual([]);
+});
+
+it('acts on a decision whose effect failed, when the message comes again', async () => {
+  const highest = new Map<string, number>();
+  const failing = () => Promise.reject(new Error('the ledger is away'));
+  await expect(actOnce(highest, 'tx.a:id:0:7', failing)).rejects.toThrow('away');
+  const acted: string[] = [];
+  const act = async () => void acted.push('held');
+  for (const id of ['tx.a:id:0:7', 'tx.a:id:0:7', 'tx.a:id:0:6']) await actOnce(highest, id, act);
+  expect(acted).toEqual(['held']);
 });
 
 it('is what the page shows, in at most ten lines', () => {

@@ -3,8 +3,8 @@ import { systemClock } from '../../infra/core/clock.ts';
 import { noCrash } from '../../infra/core/crashPoint.ts';
 import { createMemoryStore } from '../../lakehouse/memoryStorage.ts';
 import type { ModelCard } from '../../scoring/modelCard.ts';
-import { openRegistry } from '../../scoring/registry.ts';
-import { championsOf, promoteModel, rollBackModel } from '../../scoring/registryMoves.ts';
+import { openRegistry, type Registry } from '../../scoring/registry.ts';
+import { championsOf, promoteModel, rollBackModel, wasTakenBack } from '../../scoring/registryMoves.ts';
 import { faultyStore, type PutFault } from '../support/faultyStorage.ts';
 import { filesOf } from './cards.ts';
 
@@ -114,6 +114,45 @@ test('two promoters at once: one is first, the other reads again, and both see o
   const history = await a.history();
   expect(history).toEqual(await b.history());
   expect(history.map(({ version }) => version).toSorted()).toEqual(['v1', 'v2']);
+});
+
+/** The registry, in which somebody else moves before its first entry is put. */
+function overtaken(registry: Registry, move: () => Promise<unknown>): Registry {
+  let left = 1;
+  return {
+    ...registry,
+    point: async (change, seen) => {
+      if (left-- > 0) await move();
+      return await registry.point(change, seen);
+    },
+  };
+}
+
+test('a rollback takes back the champion that it found, whoever moves meanwhile', async () => {
+  const { registry } = await registryWith('v1', 'v2', 'v3', 'v4');
+  for (const version of ['v1', 'v2', 'v3']) await promoteModel(registry, { version, ...WHO });
+  const promoted = overtaken(registry, () => promoteModel(registry, { version: 'v4', ...WHO }));
+  await expect(rollBackModel(promoted, WHO)).rejects.toMatchObject({ code: 'MODEL_CHAMPION_MOVED' });
+  expect((await registry.aliases()).champion).toBe('v4');
+  const rolledBack = overtaken(registry, () => rollBackModel(registry, WHO));
+  expect(await rollBackModel(rolledBack, WHO), 'two at once go one step back').toBe('v3');
+  expect((await registry.aliases()).champion).toBe('v3');
+  const beside = overtaken(registry, () =>
+    promoteModel(registry, { version: 'v4', alias: 'challenger', ...WHO }),
+  );
+  expect(await rollBackModel(beside, WHO)).toBe('v2');
+});
+
+test('a version that was rolled back is known as such until a person promotes it again', async () => {
+  const { registry } = await registryWith('v1', 'v2');
+  const isTakenBack = async (version: string) => wasTakenBack(await registry.history(), version);
+  await promoteModel(registry, { version: 'v1', ...WHO });
+  expect([await isTakenBack('v1'), await isTakenBack('v2')]).toEqual([false, false]);
+  await promoteModel(registry, { version: 'v2', ...WHO });
+  await rollBackModel(registry, WHO);
+  expect([await isTakenBack('v1'), await isTakenBack('v2')]).toEqual([false, true]);
+  await promoteModel(registry, { version: 'v2', ...WHO });
+  expect(await isTakenBack('v2')).toBe(false);
 });
 
 test('who decided on what is no longer so does not move the alias', async () => {

@@ -7,6 +7,7 @@ import { afterAll, expect, test } from 'vitest';
 /** The way of a model by commands alone: history, land, run, train, promote, roll back. No broker is needed. */
 const home = mkdtempSync(join(tmpdir(), 'tidemark-train-'));
 const main = join(import.meta.dirname, '..', '..', '..', 'infra', 'cli', 'main.ts');
+const userNameFile = join(import.meta.dirname, '..', '..', '..', 'infra', 'core', 'userName.ts');
 const env = { ...process.env, TIDEMARK_HOME: home, TIDEMARK_KAFKA: '127.0.0.1:9' };
 
 afterAll(() => rmSync(home, { recursive: true, force: true }));
@@ -22,7 +23,14 @@ test('a lake without a release cannot be trained on, and says what to do', () =>
   expect(stderr).toContain('TRAINING_NO_RELEASE');
   expect(stderr).toContain('tidemark run');
   const { stdout } = tidemark('models', 'list', '--json');
-  expect(JSON.parse(stdout)).toMatchObject({ models: [] });
+  expect(JSON.parse(stdout)).toEqual({ champion: null, challenger: null, models: [] });
+});
+
+test.runIf(process.getuid?.() === 0)('a user whom the machine does not know can run commands', () => {
+  const asStranger = ['--reuid', '54321', '--regid', '54321', '--clear-groups', process.execPath];
+  const code = `import { userName } from ${JSON.stringify(userNameFile)}; console.log(userName());`;
+  const told = spawnSync('setpriv', [...asStranger, '--input-type=module', '-e', code], { encoding: 'utf8' });
+  expect(told.stdout, told.stderr).toBe('uid 54321\n');
 });
 
 test('from a landed history to a model in the registry; a model whose gates failed is not promoted', () => {
@@ -41,7 +49,12 @@ test('from a landed history to a model in the registry; a model whose gates fail
   const report = JSON.parse(trained.stdout);
   const { version, gates } = report.card;
   const passed = gates.every((gate: { passed: boolean }) => gate.passed);
-  expect(report).toMatchObject({ registered: 'registered', promoted: passed });
+  expect(report).toMatchObject({
+    registered: 'registered',
+    promoted: passed,
+    comparison: null,
+    champion: passed ? version : null,
+  });
   const shown = tidemark('models', 'show', version);
   for (const text of [version, 'logistic regression', 'G3 floor', 'fraud_structuring', 'prevalence'])
     expect(shown.stdout).toContain(text);

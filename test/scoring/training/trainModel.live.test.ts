@@ -3,7 +3,7 @@ import { type Content, paymentContent } from '../../../infra/content.ts';
 import { loadConfig } from '../../../infra/core/config.ts';
 import type { Lake } from '../../../lakehouse/lake.ts';
 import { openRegistry } from '../../../scoring/registry.ts';
-import { promoteModel } from '../../../scoring/registryMoves.ts';
+import { promoteModel, rollBackModel } from '../../../scoring/registryMoves.ts';
 import { trainCandidate } from '../../../scoring/training/candidate.ts';
 import type { Extract } from '../../../scoring/training/extract.ts';
 import type { Gate } from '../../../scoring/training/gates.ts';
@@ -123,14 +123,23 @@ test('another T gives other rows; a release that lacks them says so', async () =
   });
 });
 
-test('tiles that another definition made are no values of the features of today', async () => {
+test('a T after the release is refused: what is not reported yet would be learnt as regular', async () => {
+  await expect(extractAt(lake, END_MS + DAY_MS)).rejects.toMatchObject({
+    code: 'TRAINING_NOT_READY',
+    message: expect.stringContaining('before that'),
+  });
+});
+
+test('tiles of another definition of gold features are not trained on', async () => {
   const { features } = paymentContent;
-  const counts = { known: 'true', fraud: "label = 'fraud'" };
-  const labels = features.labels && { ...features.labels, counts };
-  const changed = { ...paymentContent, features: { ...features, ...(labels && { labels }) } };
+  const sources = features.sources.map((source) => {
+    const { amount_hundredths: other, ...inputs } = source.inputs;
+    return { ...source, inputs: { ...inputs, amount_hundredths: other!, amount_base_minor: other! } };
+  });
+  const changed = { ...paymentContent, features: { ...features, sources } };
   await expect(extractAt(lake, END_MS, changed)).rejects.toMatchObject({
     code: 'TRAINING_NOT_READY',
-    message: expect.stringContaining('gold.actor_tiles was made by another definition'),
+    message: expect.stringContaining('another definition'),
   });
 });
 
@@ -148,6 +157,15 @@ test('after the first model, a model of equal rank does not follow; a champion o
   const report = await train(lake, other, true);
   expect(report).toMatchObject({ promoted: false, champion: version });
   expect(reasonsOf(report.comparison)).toContain('near_threshold has another definition now');
+  const { seen } = await registry.aliases();
+  const change = { alias: 'champion', move: 'promote', ...by(report.card.version) } as const;
+  await registry.point(change, seen);
+  await rollBackModel(registry, by(version));
+  expect(await train(lake, other, true)).toMatchObject({
+    promoted: false,
+    champion: version,
+    reason: expect.stringContaining('rolled back before'),
+  });
 });
 
 test('a model on shuffled classes finds no more than chance', async () => {
