@@ -43,10 +43,17 @@ export interface Extract {
  * Rows for a training out of one release: each event once, with the vector that it had when it came and
  * the class as it was known. Equal release, T and content: equal rows in equal order. In memory: about
  * (4 × features + 60) bytes a row.
- * @throws TRAINING_NOT_READY when the release lacks a table, or a slice has no rows
+ * @throws TRAINING_NOT_READY when the release is older than T, lacks a table, or a slice has no rows
  */
 export async function extractRows(lake: Lake, request: ExtractRequest): Promise<Extract> {
   const { sets, featureNames, settings, untilMs, classNames } = request;
+  // What a release does not know yet is not regular: until T + maturity frauds of its last days are reported.
+  if (untilMs > request.release.createdMs) {
+    throw notReady(
+      request,
+      `it was made at ${new Date(request.release.createdMs).toISOString()}, before that`,
+    );
+  }
   const wished = periodsOf(untilMs, settings);
   await using stack = new AsyncDisposableStack();
   const session = stack.use(await lake.duckdb.connect());
@@ -116,7 +123,7 @@ async function makeVectors(context: Context, set: FeatureSet): Promise<string> {
   return name;
 }
 
-/** The tiles of all entities, by entity. @throws TRAINING_NOT_READY unless closed up to the last event, by the definitions of today */
+/** The tiles of all entities, by entity. @throws TRAINING_NOT_READY unless of today's definition and closed up to the last event */
 async function openTiles(context: Omit<Context, 'tiles'>): Promise<Record<string, string>> {
   const { request, periods, lake, stack } = context;
   const [set] = request.sets;
@@ -131,8 +138,10 @@ async function openTiles(context: Omit<Context, 'tiles'>): Promise<Record<string
   const tiles: Record<string, string> = {};
   for (const { name, tilesTable, tilesHash } of entities) {
     const snapshot = await releasedTable(context, tilesTable);
-    if (!isBuilt(snapshot, tilesHash))
-      throw notReady(request, `its ${tilesTable} was made by another definition, until the grid is run`);
+    // Features carry the hash of today's definition: values of another one would be served otherwise.
+    if (!isBuilt(snapshot, tilesHash)) {
+      throw notReady(request, `its ${tilesTable} was made under another definition of gold features`);
+    }
     tiles[name] = stack.use(await scan(lake, snapshot)).sql;
   }
   return tiles;
