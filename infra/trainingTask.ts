@@ -14,17 +14,19 @@ interface TaskDeps {
 
 /** How often it is looked whether a training is due; a look is one listing. */
 const LOOK_EVERY_MS = 5 * 60_000;
+/** After a start other work comes first. */
+const SETTLE_MS = 3_600_000;
 
 /**
- * Trains when the newest model, the last attempt and this process's start are all older than the schedule:
- * a restart is no reason to train, nor is a lake without a model, and a training that failed is not
- * tried again at once.
+ * Trains when the newest model and the last attempt of this process are older than the schedule, and its start
+ * is an hour ago: a restart is no reason to train, and however often a process starts, training comes to
+ * its turn. A training that failed is not tried again at once.
  */
 export function trainingTask(
   { registry, clock, log, train = trainInChild }: TaskDeps,
   { trainingMs }: { readonly trainingMs: number },
 ): ScheduledTask {
-  let lastMs = clock.nowMs();
+  let lastMs = clock.nowMs() + Math.min(trainingMs, SETTLE_MS) - trainingMs;
   return {
     name: 'training',
     everyMs: Math.min(trainingMs, LOOK_EVERY_MS),

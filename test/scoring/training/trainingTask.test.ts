@@ -22,10 +22,16 @@ function taskWith(versions: readonly string[], fails = false) {
   return { trained, lookAt };
 }
 
-test('it trains a day after the start, and a day after that', async () => {
+test('a start is no reason to train; an hour later what is due is trained, and a day after that', async () => {
   const { trained, lookAt } = taskWith([]);
-  for (const hour of [0, 1, 23.9, 24, 24.1, 40, 48, 49]) await lookAt(hour);
-  expect(trained).toEqual([24, 48]);
+  for (const hour of [0, 0.9, 1, 1.1, 24, 25, 26]) await lookAt(hour);
+  expect(trained).toEqual([1, 25]);
+});
+
+test('a process that starts again every few hours trains all the same', async () => {
+  const { trained, lookAt } = taskWith(['20260108T000000Z-aaaaaaaaaaaa']);
+  for (const hour of [0, 1]) await lookAt(hour);
+  expect(trained, 'the newest model is two days old').toEqual([1]);
 });
 
 test('a model that somebody trained meanwhile puts it off', async () => {
@@ -36,6 +42,6 @@ test('a model that somebody trained meanwhile puts it off', async () => {
 
 test('a training that fails is logged, and waits for its next time like any other', async () => {
   const { trained, lookAt } = taskWith([], true);
-  for (const hour of [24, 25, 47, 48]) await lookAt(hour);
-  expect(trained).toEqual([24, 48]);
+  for (const hour of [1, 2, 24, 25]) await lookAt(hour);
+  expect(trained).toEqual([1, 25]);
 });
