@@ -86,7 +86,7 @@ test('the model that was trained on the history decides live events', async () =
 });
 
 test('10,000 vectors as seen are those that SQL derives from bronze; every record has one decision', async () => {
-  const traffic = tidemark(...'simulate --load normal --duration 70s --late 5% --bad 1% --json'.split(' '));
+  const traffic = tidemark(...'simulate --rate 30000 --duration 30s --late 5% --bad 1% --json'.split(' '));
   expect(traffic.status, traffic.stderr).toBe(0);
   const decided = () => count('bronze.decisions where vector is not null');
   await expect.poll(decided, { timeout: 60_000, interval: 2_000 }).toBeGreaterThan(10_000);
