@@ -26,7 +26,6 @@ export default defineConfig({
           globalSetup: ['test/support/liveServices.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          fileParallelism: false,
         },
       },
     ],
