@@ -1,5 +1,6 @@
 import { openBronze } from '../ingestion/bronzeTable.ts';
 import type { Contract } from '../ingestion/contract.ts';
+import { partitionName } from '../ingestion/partitionIdentity.ts';
 import { FILE_ID_PREFIX, landedProgress } from '../ingestion/progress.ts';
 import type { Lake } from '../lakehouse/lake.ts';
 import type { FeatureSettings } from '../transforms/feature.ts';
@@ -59,16 +60,14 @@ async function openSource(lake: Lake, contract: Contract, { kafka }: GridConfig)
       const progress = landedProgress(snapshot, { tableId, cluster: kafka.cluster, topic });
       return new Map(
         [...progress].flatMap(([topicId, next]) =>
-          [...next].map(([partition, offset]) => [partitionName(topic, topicId, partition), offset] as const),
+          [...next].map(
+            ([partition, offset]) => [partitionName({ topic, topicId, partition }), offset] as const,
+          ),
         ),
       );
     },
     isLive: (name) => name.startsWith(`${topic}@`) && !name.startsWith(`${topic}@${FILE_ID_PREFIX}`),
   };
-}
-
-function partitionName(topic: string, topicId: string, partition: number): string {
-  return `${topic}@${topicId}:${partition}`;
 }
 
 /** Undefined when no broker answers. */
@@ -81,7 +80,7 @@ async function logEnds({ kafka }: GridConfig, contracts: readonly Contract[]): P
         partitions
           // An empty log has no record to wait for, wherever it begins.
           .filter(({ logStart, logEnd }) => logStart < logEnd)
-          .map(({ partition, logEnd }) => [partitionName(topic, topicId, partition), logEnd] as const),
+          .map(({ partition, logEnd }) => [partitionName({ topic, topicId, partition }), logEnd] as const),
       ),
     );
   } catch (error) {

@@ -1,15 +1,9 @@
 import type { GoodRecord } from './judgement.ts';
-
-/** A partition of one incarnation of a topic. */
-export interface AnsweredPartition {
-  readonly topic: string;
-  readonly topicId: string;
-  readonly partition: number;
-}
+import { type PartitionIdentity, partitionName } from './partitionIdentity.ts';
 
 /** The txn that says how far records of a partition are answered: 1 + the highest offset. Pure. */
-export function answeredAppId({ topic, topicId, partition }: AnsweredPartition): string {
-  return `score:${topic}@${topicId}:${partition}`;
+export function answeredAppId(identity: PartitionIdentity): string {
+  return `score:${partitionName(identity)}`;
 }
 
 /** How far the good records of a batch answer the partitions that they name, by application id. */

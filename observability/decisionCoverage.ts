@@ -1,8 +1,8 @@
 import { answeredAppId } from '../ingestion/answered.ts';
+import { partitionName } from '../ingestion/partitionIdentity.ts';
 import { FILE_ID_PREFIX } from '../ingestion/progress.ts';
 import type { Lake } from '../lakehouse/lake.ts';
 import type { Snapshot } from '../lakehouse/snapshot.ts';
-import { partitionName } from '../scoring/starts.ts';
 import {
   compareRows,
   firstBeyond,

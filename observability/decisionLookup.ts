@@ -1,13 +1,14 @@
 import { type SqlRow, sqlName, sqlText } from '../infra/core/duckdb.ts';
 import { fault } from '../infra/core/errorCatalog.ts';
 import { answeredAppId } from '../ingestion/answered.ts';
+import { partitionName } from '../ingestion/partitionIdentity.ts';
 import type { Lake } from '../lakehouse/lake.ts';
 import { type ColumnRange, pruneFiles } from '../lakehouse/pruning.ts';
 import { scan } from '../lakehouse/scan.ts';
 import type { Snapshot } from '../lakehouse/snapshot.ts';
 import { openTable } from '../lakehouse/table.ts';
 import { placeOf, type SourcePlace } from '../scoring/decision.ts';
-import { partitionName, readStarts } from '../scoring/starts.ts';
+import { readStarts } from '../scoring/starts.ts';
 
 /** A decision as its bronze row has it, times as ISO-8601. */
 export interface FoundDecision {

@@ -1,7 +1,6 @@
 import { compileExplainer } from '../scoring/explanation.ts';
-import type { ModelCard } from '../scoring/modelCard.ts';
+import type { ModelCard, ModelFiles } from '../scoring/modelCard.ts';
 import { openOnnxModel } from '../scoring/onnxModel.ts';
-import type { ModelFiles } from '../scoring/registry.ts';
 import { calibrate } from '../scoring/training/calibration.ts';
 import type { FeatureList } from '../scoring/vectorCodec.ts';
 

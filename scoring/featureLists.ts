@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Lake } from '../lakehouse/lake.ts';
+import { putOnce } from '../lakehouse/putOnce.ts';
 import type { ObjectStore } from '../lakehouse/storage.ts';
-import { putOnce } from './putOnce.ts';
 import { type FeatureList, featureListHash, featureListKey } from './vectorCodec.ts';
 
 /**

@@ -1,11 +1,11 @@
 import type { Contract } from '../ingestion/contract.ts';
 import { compileDecoder, type RawRecord } from '../ingestion/decoder.ts';
 import type { BadRecord } from '../ingestion/judgement.ts';
+import type { PartitionIdentity } from '../ingestion/partitionIdentity.ts';
 import type { FeatureRecord } from '../transforms/featureInputs.ts';
 import type { FeatureSet } from '../transforms/featureSet.ts';
 import { createStreamState } from '../transforms/featureStream.ts';
 import type { GoldView } from '../transforms/goldView.ts';
-import type { PartitionIdentity } from './starts.ts';
 import { featureListHash, featureListOf } from './vectorCodec.ts';
 import { createLetters } from './vectorStatus.ts';
 

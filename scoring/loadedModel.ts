@@ -2,16 +2,9 @@ import { createHash } from 'node:crypto';
 import { fault } from '../infra/core/errorCatalog.ts';
 import type { FeatureSet } from '../transforms/featureSet.ts';
 import { compileExplainer, type Explainer } from './explanation.ts';
-import type { ModelCard } from './modelCard.ts';
+import type { ModelCard, ModelFiles } from './modelCard.ts';
 import { type OnnxModel, openOnnxModel } from './onnxModel.ts';
 import { decodeVector } from './vectorCodec.ts';
-
-/** A version of a model as it is kept. `trees`: libxgboost's JSON. */
-export interface FilesOfModel {
-  readonly card: ModelCard;
-  readonly onnx: Uint8Array;
-  readonly trees: Uint8Array;
-}
 
 /** A model that was checked and may decide; its memory is given back at the end of its scope. */
 export interface LoadedModel extends AsyncDisposable {
@@ -32,7 +25,7 @@ export interface LoadedModel extends AsyncDisposable {
  * warm afterwards.
  * @throws MODEL_UNUSABLE, MODEL_FEATURES_NOT_COMPUTABLE, MODEL_ONNX_INVALID, MODEL_JSON_UNSUPPORTED
  */
-export async function loadModel(files: FilesOfModel, sets: readonly FeatureSet[]): Promise<LoadedModel> {
+export async function loadModel(files: ModelFiles, sets: readonly FeatureSet[]): Promise<LoadedModel> {
   const { card, onnx, trees } = files;
   requireFiles(files);
   requireFeatures(card, sets);
@@ -64,7 +57,7 @@ export async function loadModel(files: FilesOfModel, sets: readonly FeatureSet[]
 /** As in gate G1. */
 const MAX_DIFFERENCE = 1e-5;
 
-function requireFiles({ card, onnx, trees }: FilesOfModel): void {
+function requireFiles({ card, onnx, trees }: ModelFiles): void {
   const wrong = sha256(onnx) !== card.onnxHash ? 'model.onnx' : 'trees.json';
   if (wrong === 'model.onnx' || sha256(trees) !== card.treesHash) {
     throw unusable(card, `${wrong} is not the file of its card`);

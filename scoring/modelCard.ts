@@ -35,6 +35,14 @@ export interface ModelCard {
   readonly sampleRows: readonly SampleRow[];
 }
 
+/** A version of a model as it is kept. */
+export interface ModelFiles {
+  readonly card: ModelCard;
+  readonly onnx: Uint8Array;
+  /** The trees as libxgboost's JSON. */
+  readonly trees: Uint8Array;
+}
+
 export interface CardFeature {
   readonly name: string;
   /** By name of the source. */

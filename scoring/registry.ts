@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { fault } from '../infra/core/errorCatalog.ts';
-import type { ModelCard } from './modelCard.ts';
-import { putOnce } from './putOnce.ts';
+import { putOnce } from '../lakehouse/putOnce.ts';
+import type { ModelCard, ModelFiles } from './modelCard.ts';
 import { decodeCard, encodeCard } from './registryCard.ts';
 import {
   type Alias,
@@ -10,14 +10,6 @@ import {
   openAliasLog,
   type RegistryLake,
 } from './registryLog.ts';
-
-/** A version of a model, whole. */
-export interface ModelFiles {
-  readonly card: ModelCard;
-  readonly onnx: Uint8Array;
-  /** The trees as libxgboost's JSON. */
-  readonly trees: Uint8Array;
-}
 
 /** Which versions the aliases point at; undefined: at none. */
 export interface Aliases extends Readonly<Record<Alias, string | undefined>> {

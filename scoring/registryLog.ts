@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { fault } from '../infra/core/errorCatalog.ts';
 import type { Lake } from '../lakehouse/lake.ts';
 import { versionText } from '../lakehouse/logPath.ts';
-import { putOnce } from './putOnce.ts';
+import { putOnce } from '../lakehouse/putOnce.ts';
 
 /** What a registry needs of a lake. */
 export type RegistryLake = Pick<Lake, 'store' | 'clock' | 'crashPoint'>;

@@ -1,19 +1,8 @@
 import { z } from 'zod';
+import { type PartitionIdentity, partitionName } from '../ingestion/partitionIdentity.ts';
 import type { Lake } from '../lakehouse/lake.ts';
+import { putOnce } from '../lakehouse/putOnce.ts';
 import type { ObjectStore } from '../lakehouse/storage.ts';
-import { putOnce } from './putOnce.ts';
-
-/** A partition of one incarnation of a topic. */
-export interface PartitionIdentity {
-  readonly topic: string;
-  readonly topicId: string;
-  readonly partition: number;
-}
-
-/** `<topic>@<topic id>:<partition>`, as landing spells it in its txns. Pure. */
-export function partitionName({ topic, topicId, partition }: PartitionIdentity): string {
-  return `${topic}@${topicId}:${partition}`;
-}
 
 /**
  * The first offset that is decided of a partition, said once for all time: the first who says it is right,

@@ -1,6 +1,7 @@
 import type { FeatureInput, WholeInput } from './feature.ts';
 import type { Rates } from './featureRates.ts';
 import type { FeatureSet } from './featureSet.ts';
+import { createTextKey } from './textKey.ts';
 
 /** A good record as the decoder hands it on: the object of its value, its times in milliseconds. */
 export interface FeatureRecord {
@@ -27,18 +28,8 @@ export function compileInputs(set: FeatureSet): ReadInputs {
 
 /** The number that stands for a text: equal texts have equal numbers; of others one pair in 2^53. Pure. */
 export function textNumber(text: string): number {
-  let high = 0x2545f491;
-  let low = 0x6c078965;
-  for (let i = 0; i < text.length; i += 1) {
-    const unit = text.charCodeAt(i);
-    high = Math.imul(high ^ unit, 0x9e3779b1);
-    low = Math.imul(low ^ unit, 0x5bd1e995);
-    high ^= high >>> 15;
-    low ^= low >>> 13;
-  }
-  high = Math.imul(high ^ (high >>> 16) ^ low, 0x85ebca6b);
-  low = Math.imul(low ^ (low >>> 13) ^ high, 0xc2b2ae35);
-  return (high & 0x1fffff) * 2 ** 32 + ((low ^ (low >>> 16)) >>> 0);
+  TEXT_KEY.of(text);
+  return (TEXT_KEY.high & 0x1fffff) * 2 ** 32 + (TEXT_KEY.low >>> 0);
 }
 
 /** The text of an input as it is; undefined where missing, or of another kind. Pure. */
@@ -52,6 +43,9 @@ export function compileText(input: FeatureInput): (record: FeatureRecord) => str
 }
 
 // === Helpers ===
+
+/** The seed is fixed: restored windows hold the numbers that were there before. */
+const TEXT_KEY = createTextKey(Uint8Array.of(0x25, 0x45, 0xf4, 0x91, 0x6c, 0x07, 0x89, 0x65));
 
 type Reader = (value: Readonly<Record<string, unknown>>) => number;
 const HOUR_MS = 3_600_000;

@@ -1,5 +1,6 @@
 import type { CrashPoint } from '../../infra/core/ports.ts';
 import type { Postgres, Queryable } from '../../infra/core/postgres.ts';
+import { partitionName } from '../../ingestion/partitionIdentity.ts';
 import type { SourcePlace } from '../decision.ts';
 import { groupDecisions } from './alertGroups.ts';
 import { writeAlerts } from './alertWrites.ts';
@@ -88,13 +89,13 @@ async function readHighWater(tx: Queryable, batches: readonly PartitionBatch[]):
     [batches.map(({ partition }) => partition)],
   );
   return new Map(
-    rows.map(({ next, ...place }) => [sourceName(place), { place, next, isRaised: false }] as const),
+    rows.map(({ next, ...place }) => [partitionName(place), { place, next, isRaised: false }] as const),
   );
 }
 
 /** hot path. Whether the record was not decided before; from now on it was. */
 function isFirst(highWater: HighWater, place: SourcePlace): boolean {
-  const name = sourceName(place);
+  const name = partitionName(place);
   const entry = highWater.get(name);
   if (entry === undefined) {
     highWater.set(name, { place, next: place.offset + 1, isRaised: true });
@@ -104,10 +105,6 @@ function isFirst(highWater: HighWater, place: SourcePlace): boolean {
   entry.next = place.offset + 1;
   entry.isRaised = true;
   return true;
-}
-
-function sourceName({ topic, topicId, partition }: SourcePlace): string {
-  return `${topic}@${topicId}:${partition}`;
 }
 
 async function writeHighWater(tx: Queryable, highWater: HighWater): Promise<void> {

@@ -4,8 +4,8 @@ import { readTopic } from '../../infra/core/kafkaReader.ts';
 import type { Logger } from '../../infra/core/ports.ts';
 import type { Contract } from '../../ingestion/contract.ts';
 import { compileDecoder, type Decoder } from '../../ingestion/decoder.ts';
+import { partitionName } from '../../ingestion/partitionIdentity.ts';
 import { placeOf } from '../decision.ts';
-import { partitionName } from '../starts.ts';
 
 export interface TailSource {
   readonly brokers: readonly string[];

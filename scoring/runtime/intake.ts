@@ -1,5 +1,5 @@
 import type { Assignment, FetchedBatch, GroupConsumer, KafkaRecord } from '../../infra/core/kafkaGroup.ts';
-import { partitionName } from '../starts.ts';
+import { partitionName } from '../../ingestion/partitionIdentity.ts';
 import type { IdentityGuard } from './identityGuard.ts';
 import type { OwnedPartition } from './ownedPartition.ts';
 import { queueFromBronze, type RestoreParts, restorePartitions } from './restore.ts';

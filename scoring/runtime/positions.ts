@@ -1,5 +1,5 @@
 import { fault } from '../../infra/core/errorCatalog.ts';
-import type { PartitionIdentity } from '../starts.ts';
+import type { PartitionIdentity } from '../../ingestion/partitionIdentity.ts';
 
 /** What is known of a partition when it is assigned. Offsets are of its next record. */
 export interface PartitionFacts {

@@ -1,6 +1,6 @@
 import type { Logger } from '../../infra/core/ports.ts';
+import { partitionName } from '../../ingestion/partitionIdentity.ts';
 import type { Lake } from '../../lakehouse/lake.ts';
-import { partitionName } from '../starts.ts';
 import { bronzeRecords, foldHistory, type History } from './bronzeHistory.ts';
 import { OwnedPartition } from './ownedPartition.ts';
 import type { RestorePlan } from './positions.ts';

@@ -1,6 +1,7 @@
 import { answeredAppId } from '../../ingestion/answered.ts';
+import { partitionName } from '../../ingestion/partitionIdentity.ts';
 import type { Lake } from '../../lakehouse/lake.ts';
-import { claimStart, partitionName } from '../starts.ts';
+import { claimStart } from '../starts.ts';
 import { readDecisionsTail, type TailSource } from './decisionsTail.ts';
 import { planRestore, type RestorePlan } from './positions.ts';
 import type { OpenSource, OpenTopic, TopicNow } from './sources.ts';

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ModelCard, SampleRow, SliceFacts } from '../modelCard.ts';
-import type { ModelFiles } from '../registry.ts';
+import type { ModelCard, ModelFiles, SampleRow, SliceFacts } from '../modelCard.ts';
 import type { Policy } from '../scoringContent.ts';
 import { encodeVector } from '../vectorCodec.ts';
 import { thresholdForPrecision } from './alertBudget.ts';

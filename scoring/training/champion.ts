@@ -1,6 +1,5 @@
-import type { CardFeature } from '../modelCard.ts';
+import type { CardFeature, ModelFiles } from '../modelCard.ts';
 import { openOnnxModel } from '../onnxModel.ts';
-import type { ModelFiles } from '../registry.ts';
 import { pairedGain } from './bootstrap.ts';
 import { type Gate, gateChampion, gateIncomparable } from './gates.ts';
 import { columnOf, positivesOf, type RowSet } from './rowSet.ts';

@@ -10,6 +10,7 @@ import { openLake } from '../../infra/lake.ts';
 import { answeredAppId } from '../../ingestion/answered.ts';
 import { landFile } from '../../ingestion/landFile.ts';
 import { topicSpecs } from '../../ingestion/landing.ts';
+import { partitionName } from '../../ingestion/partitionIdentity.ts';
 import { liveLabelDelay } from '../../ingestion/simulator/labelling.ts';
 import {
   createLiveStream,
@@ -21,7 +22,6 @@ import { createWorld } from '../../ingestion/simulator/world.ts';
 import type { Lake } from '../../lakehouse/lake.ts';
 import { openTable } from '../../lakehouse/table.ts';
 import { type Decision, placeOf } from '../../scoring/decision.ts';
-import { partitionName } from '../../scoring/starts.ts';
 import { type Child, startChild } from '../support/childProcess.ts';
 import { silentLog } from '../support/tempLake.ts';
 import { contentOf } from '../support/testContent.ts';

@@ -1,5 +1,5 @@
 import { Rng } from '../../ingestion/simulator/prng.ts';
-import type { FilesOfModel } from '../../scoring/loadedModel.ts';
+import type { ModelFiles } from '../../scoring/modelCard.ts';
 import type { Tree } from '../../scoring/training/treeModel.ts';
 import type { FeatureSet } from '../../transforms/featureSet.ts';
 import { cardFeatures, filesOf, treesJson } from './modelFiles.ts';
@@ -10,7 +10,7 @@ export function busyModel(parts: {
   readonly classNames: readonly string[];
   readonly rounds: number;
   readonly depth: number;
-}): FilesOfModel {
+}): ModelFiles {
   const { sets, classNames, rounds, depth } = parts;
   const features = cardFeatures(sets);
   const rng = new Rng('busy', 1);

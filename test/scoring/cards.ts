@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ModelCard } from '../../scoring/modelCard.ts';
-import type { ModelFiles } from '../../scoring/registry.ts';
+import type { ModelCard, ModelFiles } from '../../scoring/modelCard.ts';
 
 const RANKING = {
   averagePrecision: 0.5,

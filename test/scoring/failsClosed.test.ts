@@ -3,7 +3,8 @@ import type { RawRecord } from '../../ingestion/decoder.ts';
 import type { DecideItem, DeciderParts, Models } from '../../scoring/decideBatch.ts';
 import type { ReasonCode } from '../../scoring/decision.ts';
 import { createLane, type Lane } from '../../scoring/lane.ts';
-import { type FilesOfModel, type LoadedModel, loadModel } from '../../scoring/loadedModel.ts';
+import { type LoadedModel, loadModel } from '../../scoring/loadedModel.ts';
+import type { ModelFiles } from '../../scoring/modelCard.ts';
 import { openOnnxModel } from '../../scoring/onnxModel.ts';
 import { onnxOfTrees } from '../../scoring/training/onnxExport.ts';
 import { encodeVector } from '../../scoring/vectorCodec.ts';
@@ -51,7 +52,7 @@ async function decideOne({ models, record, lane, item, parts }: Fault) {
 }
 
 /** As an operator meets it: what does not load is not used. */
-const refused = (why: RegExp, files: () => FilesOfModel) => async (): Promise<Models> => {
+const refused = (why: RegExp, files: () => ModelFiles) => async (): Promise<Models> => {
   await expect(loadModel(files(), sets)).rejects.toMatchObject({
     name: 'TidemarkError',
     message: expect.stringMatching(why),
@@ -79,11 +80,11 @@ const sayingAlways = (...baseMargins: readonly number[]) => {
   const bytes = Buffer.from(onnxOfTrees({ ...BY_AMOUNT, baseMargins, trees }));
   return Buffer.from(bytes.toString('latin1').replace('Softmax', 'Flatten'), 'latin1');
 };
-const otherCard = (changes: object): FilesOfModel => {
+const otherCard = (changes: object): ModelFiles => {
   const files = amountFiles();
   return { ...files, card: { ...files.card, ...changes } };
 };
-const reordered = (onnx: Uint8Array): FilesOfModel => ({
+const reordered = (onnx: Uint8Array): ModelFiles => ({
   ...otherCard({ onnxHash: sha256(onnx) }),
   onnx,
 });

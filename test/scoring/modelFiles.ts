@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { FilesOfModel } from '../../scoring/loadedModel.ts';
-import type { CardFeature, ModelCard } from '../../scoring/modelCard.ts';
+import type { CardFeature, ModelCard, ModelFiles } from '../../scoring/modelCard.ts';
 import { onnxOfTrees } from '../../scoring/training/onnxExport.ts';
 import { parseTreeModel, type Tree, type TreeModel } from '../../scoring/training/treeModel.ts';
 import { encodeVector } from '../../scoring/vectorCodec.ts';
@@ -74,7 +73,7 @@ export interface MadeModel {
 }
 
 /** Files and card of a model; what nobody reads here is empty. */
-export function filesOf(made: MadeModel): FilesOfModel & { readonly card: ModelCard } {
+export function filesOf(made: MadeModel): ModelFiles & { readonly card: ModelCard } {
   const onnx = onnxOfTrees(parseTreeModel(made.trees));
   const ranking = {
     averagePrecision: 1,

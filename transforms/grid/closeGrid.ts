@@ -54,7 +54,7 @@ export async function closeGrid(deps: CloseDeps, signal?: AbortSignal): Promise<
   if (newest !== undefined && newest.atMs >= dueMs) return newest;
   if (newest === undefined && !(await mayBegin(deps))) return undefined;
   if (!(await hasLanded(deps, signal))) return newest;
-  const firstMs = newest?.atMs ?? (await claimFirst(lake.store, dueMs));
+  const firstMs = newest?.atMs ?? (await claimFirst(lake, dueMs));
   // Somebody began the chain behind this grid point meanwhile: before its beginning nothing is closed.
   if (firstMs > dueMs) return await newestClosing(lake.store);
   const before = newest ?? beginning(settings, { firstMs, dueMs });

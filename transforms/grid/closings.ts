@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { fault } from '../../infra/core/errorCatalog.ts';
 import { jitteredBackoff } from '../../infra/core/retry.ts';
 import type { Lake } from '../../lakehouse/lake.ts';
+import { putOnce } from '../../lakehouse/putOnce.ts';
 import type { ObjectStore } from '../../lakehouse/storage.ts';
 
 const closingSchema = z.object({
@@ -86,12 +87,10 @@ export async function putClosing(
 
 /**
  * The grid point at which the chain begins, said once for all time before the first closing: the first who
- * says it is right, everybody else gets what was said.
+ * says it is right, everybody else gets what was said. @throws LAKE_COMMIT_TIMEOUT
  */
-export async function claimFirst(store: ObjectStore, atMs: number): Promise<number> {
-  await store.putIfAbsent(FIRST, new TextEncoder().encode(String(atMs)));
-  const said = await store.read(FIRST);
-  if (said === undefined) throw fault('GRID_CLOSING_CORRUPT', { key: FIRST });
+export async function claimFirst(lake: Pick<Lake, 'store' | 'clock'>, atMs: number): Promise<number> {
+  const said = await putOnce(lake, FIRST, new TextEncoder().encode(String(atMs)));
   return Number(new TextDecoder().decode(said));
 }
 

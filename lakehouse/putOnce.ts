@@ -1,6 +1,6 @@
 import { fault } from '../infra/core/errorCatalog.ts';
 import { jitteredBackoff } from '../infra/core/retry.ts';
-import type { Lake } from '../lakehouse/lake.ts';
+import type { Lake } from './lake.ts';
 
 /** With waits that add up to about twenty seconds. */
 const PUT_ATTEMPTS = 16;

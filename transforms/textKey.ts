@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 
 /**
- * Makes keys of 64 bits from texts: equal texts have equal keys, of others one pair in 2^64. The seed is this
- * process's own, so that nobody can look for texts that meet.
+ * Makes keys of 64 bits from texts: equal texts have equal keys, of others one pair in 2^64. Without a seed
+ * it is this process's own, so that nobody can look for texts that meet.
  */
 export interface TextKey {
   readonly high: number;
