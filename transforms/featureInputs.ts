@@ -1,7 +1,7 @@
 import type { FeatureInput, WholeInput } from './feature.ts';
 import type { Rates } from './featureRates.ts';
 import type { FeatureSet } from './featureSet.ts';
-import { createTextKey } from './textKey.ts';
+import { createTextKey } from './featureTextKey.ts';
 
 /** A good record as the decoder hands it on: the object of its value, its times in milliseconds. */
 export interface FeatureRecord {

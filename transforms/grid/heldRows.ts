@@ -1,4 +1,4 @@
-import { createTextKey } from '../textKey.ts';
+import { createTextKey } from '../featureTextKey.ts';
 
 /**
  * Rows of one mart in memory: for each entity the rows that a look-up from some grid point on can find.
